@@ -1,0 +1,92 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// Every target is strict: Swift 6 mode, and each use of memory that the compiler cannot check
+/// is marked `unsafe` with its reason.
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+/// A layer of the house, importing only what is below it.
+func layer(_ name: String, on dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func suite(_ name: String, of dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)")
+}
+
+let units: [Target.Dependency] = ["MemoryUnits", "IntrusiveStructures", "MemoryEvents"]
+let hardware: [Target.Dependency] = units + ["Machine", "PageTableFormats"]
+let mechanisms: [Target.Dependency] = hardware + ["PageFrames", "KernelHeap", "PageTables"]
+let management: [Target.Dependency] =
+  mechanisms + ["KernelMappings", "AddressSpaces", "Reclaim", "OutOfMemory"]
+
+let package = Package(
+  name: "quire",
+  products: [
+    .library(name: "MemoryUnits", targets: ["MemoryUnits"]),
+    .library(name: "IntrusiveStructures", targets: ["IntrusiveStructures"]),
+    .library(name: "MemoryEvents", targets: ["MemoryEvents"]),
+    .library(name: "Machine", targets: ["Machine"]),
+    .library(name: "PageTableFormats", targets: ["PageTableFormats"]),
+    .library(name: "PageFrames", targets: ["PageFrames"]),
+    .library(name: "KernelHeap", targets: ["KernelHeap"]),
+    .library(name: "PageTables", targets: ["PageTables"]),
+    .library(name: "KernelMappings", targets: ["KernelMappings"]),
+    .library(name: "AddressSpaces", targets: ["AddressSpaces"]),
+    .library(name: "MemoryManagement", targets: ["MemoryManagement"]),
+    .library(name: "Processes", targets: ["Processes"]),
+    .executable(name: "quire", targets: ["quire"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    // L0
+    layer("MemoryUnits"),
+    layer("IntrusiveStructures", on: ["MemoryUnits"]),
+    layer("MemoryEvents", on: ["MemoryUnits"]),
+    // L1
+    layer("PageTableFormats", on: ["MemoryUnits"]),
+    layer("Machine", on: units + ["PageTableFormats"]),
+    // L2
+    layer("PageFrames", on: hardware),
+    // L3
+    layer("KernelHeap", on: hardware + ["PageFrames"]),
+    layer("PageTables", on: hardware + ["PageFrames"]),
+    layer("KernelMappings", on: hardware + ["PageFrames", "PageTables"]),
+    // L4
+    layer("AddressSpaces", on: mechanisms),
+    // L5
+    layer("Reclaim", on: mechanisms + ["AddressSpaces"]),
+    layer("OutOfMemory", on: mechanisms + ["AddressSpaces"]),
+    layer("MemoryManagement", on: management),
+    // The kernel around it
+    layer("LinuxABI", on: ["MemoryUnits"]),
+    layer("FileSystems", on: management + ["MemoryManagement", "LinuxABI"]),
+    layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
+    // Machines for the host
+    layer("SimulatedMachine", on: hardware),
+    // The tool
+    .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CHostSystem"),
+    .target(
+      name: "HostTool",
+      dependencies: ["MemoryUnits", "MemoryEvents", "CLibcrypto", "CHostSystem"],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "quire",
+      dependencies: [
+        "HostTool", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    // Tests
+    suite("MemoryUnitsTests", of: ["MemoryUnits"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

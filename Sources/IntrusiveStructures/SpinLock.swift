@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// The place of a lock in the order in which locks are taken: only upwards.
+public enum LockRank: UInt8, Sendable {
+  /// The one lock above the allocators.
+  case kernel = 1
+  case slabCache = 2
+  case cpuList = 3
+  case zone = 4
+}
+
+/// A lock that is waited for by spinning: for a few instructions, never over a sleep.
+///
+/// Linux: `spinlock_t`.
+public struct SpinLock: ~Copyable {
+  public let rank: LockRank
+  private let word = Atomic<UInt32>(0)
+
+  public init(rank: LockRank) { self.rank = rank }
+
+  /// Takes the lock if it is free. Linux: `spin_trylock()`.
+  public func tryAcquire() -> Bool {
+    word.compareExchange(
+      expected: 0, desired: 1, successOrdering: .acquiring, failureOrdering: .relaxed
+    ).exchanged
+  }
+
+  public func acquire() {
+    while !tryAcquire() {}
+  }
+
+  /// - Precondition: the caller holds it.
+  public func release() { word.store(0, ordering: .releasing) }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Where things are in the channel: RAM above `--memory` that only the machine's outside and the
+/// kernel's edge know.
+///
+///     0        mailbox: counters, exit status, places     (1 page)
+///     0x1000   arguments                                  (124 KiB)
+///     0x20000  kernel's text log                          (128 KiB)
+///     0x40000  stderr ring                                (256 KiB)
+///     0x80000  …
+///     0x100000 stdin ring                                 (1 MiB)
+///     0x200000 stdout ring                                (1 MiB)
+///     0x400000 event ring                                 (4 MiB: 131,072 records)
+///
+/// A ring's head counts all that was ever written, its tail all that was ever read; a place is
+/// the count modulo the ring's size. Writer and reader own one counter each, in cache lines of
+/// their own. All numbers are little-endian.
+public enum ChannelLayout {
+  public static var byteCount: Int { 0x80_0000 }
+  public static var magic: UInt64 { 0x3148_4345_5249_5551 }  // "QUIRECH1"
+
+  // Mailbox: written by the host before the start
+  public static var magicOffset: Int { 0x000 }
+  public static var memoryBytesOffset: Int { 0x008 }
+  public static var argumentBytesOffset: Int { 0x010 }
+  /// Bit n: standard stream n is a terminal.
+  public static var terminalsOffset: Int { 0x018 }
+  /// Seed of all randomness; 0: nothing is random.
+  public static var seedOffset: Int { 0x020 }
+  /// Bytes of each disk, 8 bytes each, root first; 0 where there is none.
+  public static var diskBytesOffset: Int { 0x040 }
+
+  // Mailbox: counters, a cache line each
+  public static var eventHeadOffset: Int { 0x400 }
+  public static var eventTailOffset: Int { 0x440 }
+  public static var inputHeadOffset: Int { 0x480 }
+  public static var inputTailOffset: Int { 0x4C0 }
+  /// Kernel: all bytes of input that it ever asked for; the host reads no further than this.
+  public static var inputWantedOffset: Int { 0x500 }
+  /// Host: 1 once the input has ended (after the last byte is in the ring).
+  public static var inputEndedOffset: Int { 0x540 }
+  public static var outputHeadOffset: Int { 0x580 }
+  public static var outputTailOffset: Int { 0x5C0 }
+  public static var errorHeadOffset: Int { 0x600 }
+  public static var errorTailOffset: Int { 0x640 }
+  public static var textHeadOffset: Int { 0x680 }
+  public static var textTailOffset: Int { 0x6C0 }
+  /// Host: bit n is set once nobody reads stream n any more (EPIPE on the next write).
+  public static var closedStreamsOffset: Int { 0x700 }
+
+  // Mailbox: the end, written by the kernel; the state last
+  public static var exitStateOffset: Int { 0x800 }
+  /// Exit code of the program, or the signal's number.
+  public static var exitValueOffset: Int { 0x808 }
+  /// Physical address of the first frame descriptor, and their number.
+  public static var frameTableOffset: Int { 0x810 }
+  public static var frameCountOffset: Int { 0x818 }
+  /// Virtual time at the entry of the first program, in nanoseconds (= instructions).
+  public static var firstInstructionOffset: Int { 0x820 }
+  /// Instructions from the PVH entry to the start of virtual time.
+  public static var bootInstructionsOffset: Int { 0x828 }
+
+  public static var argumentsOffset: Int { 0x1000 }
+  public static var argumentsBytes: Int { 0x1F000 }
+  public static var textOffset: Int { 0x2_0000 }
+  public static var textBytes: Int { 0x2_0000 }
+  public static var errorOffset: Int { 0x4_0000 }
+  public static var errorBytes: Int { 0x4_0000 }
+  public static var inputOffset: Int { 0x10_0000 }
+  public static var inputBytes: Int { 0x10_0000 }
+  public static var outputOffset: Int { 0x20_0000 }
+  public static var outputBytes: Int { 0x10_0000 }
+  public static var eventOffset: Int { 0x40_0000 }
+  public static var eventCount: Int { 0x2_0000 }
+}
+
+/// How a machine ended.
+public enum ExitState: UInt64, Sendable {
+  case running = 0
+  /// The program ended by itself; the value is its exit code.
+  case exited = 1
+  /// A signal ended the program; the value is its number.
+  case signalled = 2
+  /// As `signalled`, and the signal came from the OOM killer.
+  case outOfMemory = 3
+  /// Every process waits for another for ever.
+  case deadlocked = 4
+  /// The program could not be started; the value is Linux's errno.
+  case notStarted = 5
+  /// The kernel found itself wrong and stopped; the text log says where.
+  case kernelFailed = 6
+  /// The machine is too small; the value is the smallest size in bytes.
+  case tooSmall = 7
+}
