@@ -5,7 +5,8 @@ import MemoryUnits
 /// What a page table of one architecture looks like: pure values, no memory.
 ///
 /// Level 0 holds the entries that map base pages; the root is level `levelCount - 1`. An entry
-/// is a `UInt64` on every architecture; formats with 4-byte entries use its low half.
+/// is a `UInt64` on every architecture; formats with 4-byte entries use its low half. Zero is
+/// the empty entry everywhere, and no other entry is zero.
 public protocol PageTableFormat: Sendable {
   /// 4 on x86-64, 3 on PAE and Sv39, 2 on i386.
   static var levelCount: Int { get }
@@ -13,15 +14,29 @@ public protocol PageTableFormat: Sendable {
   static var entryByteCount: Int { get }
   /// The first address that no user page may have. Linux: `TASK_SIZE_MAX`.
   static var userLimit: VirtualAddress { get }
+  /// The root's first entry of the kernel's half; all from there on are the same in every
+  /// address space. Linux: `KERNEL_PGD_BOUNDARY`.
+  static var firstKernelIndex: Int { get }
 
   /// The place of an address's entry in its table of a level.
   static func index(of address: VirtualAddress, level: Int) -> Int
+  /// The address that such translated bits stand for: bits above them as the CPU wants them.
+  static func canonical(_ bits: UInt64) -> VirtualAddress
   /// The number of entries in a table of a level.
   static func entryCount(level: Int) -> Int
-  /// What one entry of a level maps, where it is a leaf.
+  /// The address range of one entry of a level, and what it maps where it is a leaf.
   static func pageSize(level: Int) -> PageSize
 
-  /// An entry that maps a page of the level's size.
+  /// What the hardware grants a page for which these rights are asked.
+  ///
+  /// Write and execute bring read with them, and where there is no bit against execution, read
+  /// brings that. Without any of the three the page keeps its frame and faults on every access
+  /// (Linux: `PROT_NONE`); it is not global then.
+  static func granted(_ protection: Protection) -> Protection
+
+  /// An entry that maps a page of the level's size, neither accessed nor dirty.
+  ///
+  /// `decode` gives back the frame and what is `granted` of the protection.
   static func leaf(_ frame: PageFrameNumber, _ protection: Protection, level: Int) -> UInt64
   /// An entry that leads to a table of the level below.
   static func table(_ frame: PageFrameNumber, level: Int) -> UInt64
@@ -30,66 +45,28 @@ public protocol PageTableFormat: Sendable {
   /// What an entry says.
   static func decode(_ entry: UInt64, level: Int) -> DecodedEntry
 
-  /// The entry with other rights, accessed and dirty bits as they were.
+  /// The leaf with other rights (read, write, execute, user).
+  ///
+  /// Its frame, the accessed and dirty bits and what else the frame brings (device, uncounted;
+  /// global while it is accessible) stay. Linux: `pte_modify()`.
   static func protecting(_ entry: UInt64, _ protection: Protection, level: Int) -> UInt64
-  /// The entry with the accessed bit cleared.
+  /// The leaf without the right to write. Linux: `pte_wrprotect()`.
+  static func writeProtecting(_ entry: UInt64) -> UInt64
+  /// The leaf with the accessed bit cleared. Linux: `pte_mkold()`.
   static func clearingAccessed(_ entry: UInt64) -> UInt64
-  /// The entry with the dirty bit cleared.
+  /// The leaf with the dirty bit cleared. Linux: `pte_mkclean()`.
   static func clearingDirty(_ entry: UInt64) -> UInt64
-  /// The entry with accessed set, and dirty too if asked: what the CPU's walk would do.
+  /// The leaf with accessed set, and dirty too if asked: what the CPU's walk would do.
   static func marking(_ entry: UInt64, _ access: AccessMark) -> UInt64
+}
+
+extension PageTableFormat {
+  /// The level of a root.
+  public static var rootLevel: Int { levelCount - 1 }
+
+  /// Whether a page can be kept from being executed at all.
+  public static var hasNoExecute: Bool { !granted(.read).contains(.execute) }
 }
 
 /// What an access leaves in an entry.
 public enum AccessMark: Sendable { case read, written }
-
-/// Rights and attributes of a page.
-public struct Protection: OptionSet, Hashable, Sendable, BitwiseCopyable {
-  public let rawValue: UInt8
-  public init(rawValue: UInt8) { self.rawValue = rawValue }
-
-  public static var read: Self { Self(rawValue: 1) }
-  public static var write: Self { Self(rawValue: 2) }
-  public static var execute: Self { Self(rawValue: 4) }
-  /// User mode may use it.
-  public static var user: Self { Self(rawValue: 8) }
-  /// The same in every address space, so that a switch need not flush it.
-  public static var global: Self { Self(rawValue: 16) }
-  /// Not cached: device registers.
-  public static var device: Self { Self(rawValue: 32) }
-  /// Software: the frame is not counted (the zero page). Linux: `pte_special()`.
-  public static var uncounted: Self { Self(rawValue: 64) }
-}
-
-/// What the kernel keeps in an entry that is not present.
-public enum SoftwareEntry: Hashable, Sendable, BitwiseCopyable {
-  /// A page in swap. Linux: `swp_entry_t`; 5 bits of type, at least 24 of offset.
-  case swap(device: UInt8, slot: UInt32)
-  /// A page that is being moved to another frame. Linux: `SWP_MIGRATION_*`.
-  case migration(PageFrameNumber, writable: Bool)
-}
-
-/// What a page-table entry says.
-public enum DecodedEntry: Hashable, Sendable, BitwiseCopyable {
-  /// All zero.
-  case empty
-  case table(PageFrameNumber)
-  case leaf(Leaf)
-  case software(SoftwareEntry)
-
-  public struct Leaf: Hashable, Sendable, BitwiseCopyable {
-    public var frame: PageFrameNumber
-    public var protection: Protection
-    public var isAccessed: Bool
-    public var isDirty: Bool
-
-    public init(
-      frame: PageFrameNumber, protection: Protection, isAccessed: Bool, isDirty: Bool
-    ) {
-      self.frame = frame
-      self.protection = protection
-      self.isAccessed = isAccessed
-      self.isDirty = isDirty
-    }
-  }
-}
