@@ -87,6 +87,7 @@ let package = Package(
       swiftSettings: strict),
     // Tests
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
+    suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
   ],
   swiftLanguageModes: [.v6]
 )
