@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What `clone` shares or does. Linux: `CLONE_*`.
+public struct CloneFlags: OptionSet, Sendable, BitwiseCopyable {
+  public let rawValue: UInt64
+  public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  public static var memory: Self { Self(rawValue: 0x100) }  // CLONE_VM
+  public static var folder: Self { Self(rawValue: 0x200) }  // CLONE_FS
+  public static var files: Self { Self(rawValue: 0x400) }  // CLONE_FILES
+  public static var handlers: Self { Self(rawValue: 0x800) }  // CLONE_SIGHAND
+  public static var vfork: Self { Self(rawValue: 0x4000) }  // CLONE_VFORK
+  public static var thread: Self { Self(rawValue: 0x1_0000) }  // CLONE_THREAD
+  public static var setThreadPointer: Self { Self(rawValue: 0x8_0000) }  // CLONE_SETTLS
+  public static var parentSetTID: Self { Self(rawValue: 0x10_0000) }  // CLONE_PARENT_SETTID
+  public static var childClearTID: Self { Self(rawValue: 0x20_0000) }  // CLONE_CHILD_CLEARTID
+  public static var childSetTID: Self { Self(rawValue: 0x100_0000) }  // CLONE_CHILD_SETTID
+  /// Kept from old times, without effect on Linux too. Linux: `CLONE_DETACHED`.
+  public static var detached: Self { Self(rawValue: 0x40_0000) }
+}
+
+/// How a process ended or changed, as `wait4` tells it.
+public struct WaitStatus: Equatable, Sendable, BitwiseCopyable {
+  public let value: UInt32
+
+  init(value: UInt32) { self.value = value }
+
+  public static func exited(_ code: UInt8) -> Self { Self(value: UInt32(code) << 8) }
+  public static func signalled(_ signal: Signal, dumped: Bool) -> Self {
+    Self(value: UInt32(signal.number) | (dumped ? 0x80 : 0))
+  }
+  public static func stopped(_ signal: Signal) -> Self {
+    Self(value: UInt32(signal.number) << 8 | 0x7F)
+  }
+  public static var continued: Self { Self(value: 0xFFFF) }
+
+  /// The signal that ended it, 0 for none.
+  public var signalNumber: UInt8 { UInt8(value & 0x7F) }
+  public var exitCode: UInt8 { UInt8(value >> 8 & 0xFF) }
+}
+
+/// Linux: `W*` flags of `wait4`.
+public enum WaitOption {
+  public static var noHang: UInt64 { 1 }
+  public static var untraced: UInt64 { 2 }
+  public static var continued: UInt64 { 8 }
+  public static var all: UInt64 { 0x4000_0000 }
+  public static var clone: UInt64 { 0x8000_0000 }
+  public static var noThread: UInt64 { 0x2000_0000 }
+}
