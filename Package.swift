@@ -88,6 +88,7 @@ let package = Package(
     // Tests
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
     suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
+    suite("PageTableFormatsTests", of: ["MemoryUnits", "PageTableFormats"]),
   ],
   swiftLanguageModes: [.v6]
 )
