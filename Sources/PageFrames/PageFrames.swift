@@ -1,1 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+
+/// The page allocator: which frames are free, and who has the others.
+///
+/// A value that is a reference: copies are the same allocator. All verbs may be called by several
+/// CPUs at once. Locks: a CPU's lists, then a zone's. Nothing sleeps except a `relief`.
+///
+///     allocate ── this CPU's lists ── zones, highest allowed first, under their marks
+///     free ────── this CPU's lists ── a batch to the zone when they are long
+///
+/// Linux: `mm/page_alloc.c`.
+public struct PageFrames<M: Machine>: BitwiseCopyable {
+  public let machine: M
+  /// All descriptors.
+  public let table: FrameTable
+  /// Where the first descriptor is, for readers from outside.
+  public let tableAddress: PhysicalAddress
+  let state: Resident<FrameState>
+
+  /// Builds the descriptors and empty zones out of boot memory; `takeOver` fills them.
+  ///
+  /// - Throws: `outOfMemory` where the machine is too small for its own tables.
+  /// - Precondition: all RAM is in the memory map; one to `CPUNumber.maximumCount` CPUs.
+  public init(
+    machine: M, memory: inout BootMemory, zones layout: ZoneLayout, cpuCount: Int
+  ) throws(AllocationError) {
+    precondition(cpuCount > 0 && cpuCount <= CPUNumber.maximumCount, "more CPUs than laid out for")
+    self.machine = machine
+    let count = Int(memory.endFrame.value)
+    let size = ByteCount(UInt64(count * FrameDescriptor.byteCount))
+    precondition(MemoryLayout<FrameDescriptor>.size == FrameDescriptor.byteCount, "descriptor")
+    tableAddress = try memory.allocate(size)
+    let blockCount = count >> Int(FrameTable.pageBlockShift) + 1
+    table = FrameTable(
+      descriptors: ResidentArray(
+        repeating: FrameDescriptor(.reserved, zone: .dma), count: count,
+        in: machine.directMap.block(at: tableAddress, byteCount: size)),
+      pageBlocks: ResidentArray(
+        repeating: Mobility.movable.rawValue, count: blockCount,
+        in: try memory.allocateBlock(ByteCount(UInt64(blockCount)), on: machine)))
+
+    let none = try Self.makeZone(.dma, layout, &memory, machine)
+    var zoneSet = InlineArray<4, Zone>(repeating: none)
+    for index in 1..<ZoneKind.count {
+      zoneSet[index] = try Self.makeZone(ZoneKind(bits: UInt16(index)), layout, &memory, machine)
+    }
+    var cpus = InlineArray<4, Locked<CPUFrameLists>>(
+      repeating: try Self.makeCPULists(&memory, machine))
+    for index in 1..<cpuCount { cpus[index] = try Self.makeCPULists(&memory, machine) }
+    state = Resident(
+      placing: FrameState(zones: zoneSet, cpus: cpus, cpuCount: cpuCount),
+      in: try memory.allocateBlock(
+        ByteCount(UInt64(MemoryLayout<FrameState>.size)), on: machine))
+    for index in 1..<ZoneKind.count { markZone(ZoneKind(bits: UInt16(index))) }
+  }
+
+  private static func makeZone(
+    _ kind: ZoneKind, _ layout: ZoneLayout, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> Zone {
+    let first = min(layout.start(of: kind), memory.endFrame)
+    let end = min(layout.end(of: kind), memory.endFrame)
+    let block = try memory.allocateBlock(
+      ByteCount(UInt64(Locked<BuddyLists>.byteCount)), on: machine)
+    return Zone(
+      first: first, end: end, present: memory.presentPageCount(from: first, to: end),
+      lists: Locked(placing: BuddyLists(zone: kind), rank: .zone, in: block))
+  }
+
+  private static func makeCPULists(
+    _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> Locked<CPUFrameLists> {
+    let block = try memory.allocateBlock(
+      ByteCount(UInt64(Locked<CPUFrameLists>.byteCount)), on: machine)
+    return Locked(placing: CPUFrameLists(), rank: .cpuList, in: block)
+  }
+
+  /// Writes a zone into the descriptors of its frames.
+  private func markZone(_ kind: ZoneKind) {
+    let zone = state.value.zones[kind.index]
+    var frame = zone.first
+    while frame < zone.end {
+      table[frame].flagsAndZone = FrameDescriptor.pack(FrameFlags(), kind)
+      frame = frame + PageCount(1)
+    }
+  }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryEvents
+import MemoryUnits
+
+/// The free blocks of one zone, by order and mobility.
+///
+/// Two blocks are buddies if their frame numbers differ only in the bit their order selects, so
+/// a block's buddy is found without a search. Free buddies never coexist: `free` merges them.
+/// A block is on the list of the mobility of the page block it begins in.
+///
+/// Linux: `struct free_area`, `__rmqueue_smallest()`, `__free_one_page()`.
+struct BuddyLists: BitwiseCopyable {
+  let zone: ZoneKind
+  /// The frames in all lists. Linux: `NR_FREE_PAGES`.
+  private(set) var freePageCount = PageCount.zero
+
+  private var lists = InlineArray<33, FrameList>(repeating: FrameList())
+
+  init(zone: ZoneKind) { self.zone = zone }
+
+  /// Removes a block, of the smallest sufficient list of its mobility, otherwise from another's.
+  ///
+  /// - Complexity: O(`Order.max`), and O(frames of a page block) where one changes its mobility.
+  /// - Context: zone lock held; never sleeps.
+  mutating func allocate(
+    _ order: Order, _ mobility: Mobility, in table: FrameTable
+  ) -> PageFrameNumber? {
+    if let block = takeSmallest(order, mobility, in: table) { return block }
+    if let block = claim(order, mobility, in: table) { return block }
+    return steal(order, mobility, in: table)
+  }
+
+  /// Adds a block, merged with its buddies as far as they are free.
+  ///
+  /// - Complexity: O(`Order.max`).
+  /// - Context: zone lock held; never sleeps.
+  mutating func free(
+    _ first: PageFrameNumber, _ order: Order, in table: FrameTable, at end: ListEnd = .byNeighbour
+  ) {
+    freePageCount += order.pageCount
+    let mobility = table.mobility(of: first)
+    var block = first
+    var size = order
+    while size < .max {
+      let buddy = block.buddy(size)
+      guard table.contains(buddy), table[buddy].isFreeBlock(size, zone) else { break }
+      let other = table.mobility(of: buddy)
+      lists[slot(size, other)].remove(buddy, in: table)
+      hide(buddy, in: table)
+      // One mobility for what will be split as one.
+      if other != mobility { setMobility(mobility, of: buddy, size, in: table) }
+      block = min(block, buddy)
+      size = Order(size.value + 1)
+    }
+    hide(first, in: table)
+    let goesLast = end == .last || isLikelyToMerge(block, size, in: table)
+    insert(block, size, mobility, in: table, at: goesLast ? .last : .first)
+  }
+
+  /// Where a freed block goes in its list.
+  enum ListEnd {
+    case first, last
+    /// Last if its neighbour is free, so that both may merge before they are taken.
+    case byNeighbour
+  }
+
+  /// The blocks of an order, of all mobilities. Linux: `free_area.nr_free`.
+  func blockCount(_ order: Order) -> Int {
+    var count = 0
+    for mobility in 0..<Mobility.count { count += Int(lists[Int(order.value) * 3 + mobility].count) }
+    return count
+  }
+
+  func blockCount(_ order: Order, _ mobility: Mobility) -> Int {
+    Int(lists[slot(order, mobility)].count)
+  }
+
+  /// The first block in a list, for who looks at all of them.
+  func firstBlock(_ order: Order, _ mobility: Mobility) -> PageFrameNumber? {
+    let first = lists[slot(order, mobility)].first
+    return first == 0 ? nil : PageFrameNumber(first)
+  }
+
+  /// Takes the smallest sufficient block of a mobility. Linux: `__rmqueue_smallest()`.
+  mutating func takeSmallest(
+    _ order: Order, _ mobility: Mobility, in table: FrameTable
+  ) -> PageFrameNumber? {
+    var size = Int(order.value)
+    while size <= 10 {
+      if let block = lists[size * 3 + Int(mobility.rawValue)].popFirst(in: table) {
+        split(block, from: Order(UInt8(size)), to: order, mobility, in: table)
+        return block
+      }
+      size += 1
+    }
+    return nil
+  }
+
+  /// Takes one block that is on a list, and keeps its first part of an order.
+  ///
+  /// Linux: `page_del_and_expand()`.
+  mutating func take(
+    _ block: PageFrameNumber, of size: Order, for order: Order, listed: Mobility,
+    rest mobility: Mobility, in table: FrameTable
+  ) {
+    lists[slot(size, listed)].remove(block, in: table)
+    split(block, from: size, to: order, mobility, in: table)
+  }
+
+  /// Moves a free block to the list of another mobility.
+  mutating func move(
+    _ block: PageFrameNumber, _ order: Order, from old: Mobility, to new: Mobility,
+    in table: FrameTable
+  ) {
+    lists[slot(order, old)].remove(block, in: table)
+    lists[slot(order, new)].pushLast(block, in: table)
+  }
+
+  func setMobility(
+    _ mobility: Mobility, of block: PageFrameNumber, _ order: Order, in table: FrameTable
+  ) {
+    guard order >= FrameTable.pageBlockOrder else { return }
+    for index in 0..<1 << Int(order.value - FrameTable.pageBlockOrder.value) {
+      let frame = block + PageCount(index << Int(FrameTable.pageBlockShift))
+      table.setMobility(mobility, of: frame)
+    }
+  }
+
+  /// Halves a block that is off its list until one of the order asked for is left at its start.
+  ///
+  /// Linux: `expand()`.
+  private mutating func split(
+    _ block: PageFrameNumber, from size: Order, to order: Order, _ mobility: Mobility,
+    in table: FrameTable
+  ) {
+    var half = size
+    while half > order {
+      half = Order(half.value - 1)
+      insert(block + half.pageCount, half, mobility, in: table, at: .first)
+    }
+    freePageCount -= order.pageCount
+    hide(block, in: table)
+  }
+
+  private mutating func insert(
+    _ block: PageFrameNumber, _ order: Order, _ mobility: Mobility, in table: FrameTable,
+    at end: ListEnd
+  ) {
+    table[block].kindAndOrder = FrameDescriptor.pack(.free, order)
+    table[block].flagsAndZone = FrameDescriptor.pack(.onList, zone)
+    if end == .last {
+      lists[slot(order, mobility)].pushLast(block, in: table)
+    } else {
+      lists[slot(order, mobility)].pushFirst(block, in: table)
+    }
+  }
+
+  /// Makes a frame the inside of a block, or a block on no list.
+  private func hide(_ frame: PageFrameNumber, in table: FrameTable) {
+    table[frame].kindAndOrder = FrameDescriptor.pack(.free, .zero)
+    table[frame].flagsAndZone = FrameDescriptor.pack(FrameFlags(), zone)
+  }
+
+  /// Linux: `buddy_merge_likely()`.
+  private func isLikelyToMerge(
+    _ block: PageFrameNumber, _ order: Order, in table: FrameTable
+  ) -> Bool {
+    guard order.value < 9 else { return false }
+    let larger = Order(order.value + 1)
+    let start = PageFrameNumber(block.value & ~(1 << UInt32(order.value)))
+    let buddy = start.buddy(larger)
+    return table.contains(buddy) && table[buddy].isFreeBlock(larger, zone)
+  }
+
+  private func slot(_ order: Order, _ mobility: Mobility) -> Int {
+    Int(order.value) * 3 + Int(mobility.rawValue)
+  }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryUnits
+
+/// A doubly linked list of frames through their descriptors.
+///
+/// Linux: `struct list_head` of `struct page`.
+struct FrameList: BitwiseCopyable {
+  /// Frame numbers, 0 for none.
+  private(set) var first: UInt32 = 0
+  private(set) var last: UInt32 = 0
+  private(set) var count: UInt32 = 0
+
+  mutating func pushFirst(_ frame: PageFrameNumber, in table: FrameTable) {
+    table[frame].next = first
+    table[frame].previous = 0
+    if first == 0 { last = frame.value } else { table[PageFrameNumber(first)].previous = frame.value }
+    first = frame.value
+    count += 1
+  }
+
+  mutating func pushLast(_ frame: PageFrameNumber, in table: FrameTable) {
+    table[frame].next = 0
+    table[frame].previous = last
+    if last == 0 { first = frame.value } else { table[PageFrameNumber(last)].next = frame.value }
+    last = frame.value
+    count += 1
+  }
+
+  mutating func popFirst(in table: FrameTable) -> PageFrameNumber? {
+    guard first != 0 else { return nil }
+    let frame = PageFrameNumber(first)
+    first = table[frame].next
+    if first == 0 { last = 0 } else { table[PageFrameNumber(first)].previous = 0 }
+    count -= 1
+    return frame
+  }
+
+  mutating func popLast(in table: FrameTable) -> PageFrameNumber? {
+    guard last != 0 else { return nil }
+    let frame = PageFrameNumber(last)
+    last = table[frame].previous
+    if last == 0 { first = 0 } else { table[PageFrameNumber(last)].next = 0 }
+    count -= 1
+    return frame
+  }
+
+  /// - Precondition: the frame is on this list.
+  mutating func remove(_ frame: PageFrameNumber, in table: FrameTable) {
+    let (next, previous) = (table[frame].next, table[frame].previous)
+    if previous == 0 { first = next } else { table[PageFrameNumber(previous)].next = next }
+    if next == 0 { last = previous } else { table[PageFrameNumber(next)].previous = previous }
+    count -= 1
+  }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+
+extension PageFrames {
+  /// Allocates a block: from this CPU's lists, otherwise from the zones that the request may use,
+  /// the highest first, under their marks.
+  ///
+  /// Linux: `alloc_pages()` without `__GFP_DIRECT_RECLAIM`, `get_page_from_freelist()`.
+  ///
+  /// - Throws: `outOfMemory`, also after the CPUs' lists were given back.
+  /// - Complexity: O(1) mostly.
+  /// - Context: any; never sleeps; takes list and zone locks.
+  public func allocate(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
+    let first = try take(request)
+    table[first].kindAndOrder = FrameDescriptor.pack(request.kind, request.order)
+    table[first].flags = FrameFlags()
+    table[first].references = 1
+    table[first].next = 0
+    table[first].previous = 0
+    if request.content == .zeroed { clear(first, request.order) }
+    machine.record(
+      MemoryEvent(
+        .frameAllocated, detail: UInt16(request.kind.rawValue) << 8 | UInt16(request.order.value),
+        frame: first.value))
+    return FrameBlock(first, request.order)
+  }
+
+  /// Allocates a block, and lets somebody free memory as long as there is none.
+  ///
+  /// Linux: `__alloc_pages_slowpath()`.
+  ///
+  /// - Throws: `outOfMemory` once the relief made no progress; then it is in the log.
+  /// - Context: no lock held, except the kernel's, which the relief may release.
+  public func allocate<R: PressureRelief>(
+    _ request: FrameRequest, relief: R
+  ) throws(AllocationError) -> FrameBlock {
+    while true {
+      do throws(AllocationError) {
+        return try allocate(request)
+      } catch {
+        let shortfall = Shortfall(
+          order: request.order, zoneLimit: request.zoneLimit, kind: request.kind)
+        if relief.relieve(shortfall) == .none {
+          machine.record(MemoryEvent(.allocationFailed, detail: UInt16(request.order.value)))
+          throw error
+        }
+      }
+    }
+  }
+
+  /// Takes a block off the lists; its descriptor is not in use yet.
+  private func take(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
+    guard request.order <= CPUZoneLists.largestOrder else {
+      return try takeFromZones(request)
+    }
+    let mobility = state.value.groupsByMobility ? request.mobility : .movable
+    let list = CPUZoneLists.list(request.order, mobility)
+    let zone = Int(state.value.preferred[request.zoneLimit.index])
+    let cpu = Int(machine.currentCPU.value)
+    let found = state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
+      lists.zones[zone].pop(list, in: table)
+    }
+    if let found { return found }
+    return try takeFromZones(request)
+  }
+
+  /// Linux: `get_page_from_freelist()`, `drain_all_pages()`, and once more.
+  private func takeFromZones(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
+    if let block = tryZones(request) { return block }
+    drainCPULists()
+    if let block = tryZones(request) { return block }
+    throw .outOfMemory
+  }
+
+  private func tryZones(_ request: FrameRequest) -> PageFrameNumber? {
+    var index = request.zoneLimit.index
+    while index >= 0 {
+      if state.value.zones[index].managed.value > 0 {
+        if let block = tryZone(index, request) { return block }
+      }
+      index -= 1
+    }
+    return nil
+  }
+
+  private func tryZone(_ index: Int, _ request: FrameRequest) -> PageFrameNumber? {
+    let mobility = state.value.groupsByMobility ? request.mobility : .movable
+    guard request.order <= CPUZoneLists.largestOrder else {
+      return takeFromLists(index, request, mobility)
+    }
+    let list = CPUZoneLists.list(request.order, mobility)
+    let cpu = Int(machine.currentCPU.value)
+    return state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) -> PageFrameNumber? in
+      refill(&lists.zones[index], list, from: index, request, mobility)
+    }
+  }
+
+  /// Moves a batch from a zone to this CPU's list, keeping the first block for the caller.
+  ///
+  /// Linux: `rmqueue_bulk()`.
+  private func refill(
+    _ cpuLists: inout CPUZoneLists, _ list: Int, from index: Int, _ request: FrameRequest,
+    _ mobility: Mobility
+  ) -> PageFrameNumber? {
+    let zone = state.value.zones[index]
+    let floor = zone.floor(for: request)
+    let wanted = cpuLists.refillCount(request.order)
+    return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
+      guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
+      // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
+      if let ready = cpuLists.pop(list, in: table) { return ready }
+      let first = lists.allocate(request.order, mobility, in: table)
+      guard first != nil else { return nil }
+      for _ in 1..<max(wanted, 1) {
+        guard let more = lists.allocate(request.order, mobility, in: table) else { break }
+        table[more].kindAndOrder = FrameDescriptor.pack(.free, request.order)
+        table[more].flags = .cached
+        cpuLists.append(more, list, in: table)
+      }
+      return first
+    }
+  }
+
+  private func takeFromLists(
+    _ index: Int, _ request: FrameRequest, _ mobility: Mobility
+  ) -> PageFrameNumber? {
+    let zone = state.value.zones[index]
+    let floor = zone.floor(for: request)
+    return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
+      guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
+      return lists.allocate(request.order, mobility, in: table)
+    }
+  }
+
+  /// Whether a zone has frames to spare. Linux: `__zone_watermark_ok()`.
+  private static func mayTake(_ order: Order, of lists: BuddyLists, above floor: Int?) -> Bool {
+    guard let floor else { return true }
+    return lists.freePageCount.value - (order.pageCount.value - 1) > floor
+  }
+
+  private func clear(_ first: PageFrameNumber, _ order: Order) {
+    for index in 0..<order.pageCount.value {
+      machine.withBytes(of: first + PageCount(index)) { (bytes: MemoryBlock) in bytes.clear() }
+    }
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+
+extension PageFrames {
+  /// Gives a block back.
+  ///
+  /// Linux: `__free_pages()`, `free_unref_page()`.
+  ///
+  /// - Precondition: it was allocated with this order, nothing maps it and nobody else holds it.
+  /// - Complexity: O(1) mostly.
+  /// - Context: any; never sleeps; takes list and zone locks.
+  public func free(_ block: consuming FrameBlock) {
+    let order = block.order
+    giveBack(block.surrender(), order)
+  }
+
+  /// Holds a block once more. Linux: `get_page()`.
+  ///
+  /// - Precondition: somebody holds it already; holders of one block have a common lock.
+  public func retain(_ frame: PageFrameNumber) {
+    precondition(table[frame].references > 0, "retain of a frame that nobody holds")
+    table[frame].references += 1
+  }
+
+  /// Lets a block go, and frees it when nobody else holds it. Linux: `put_page()`.
+  ///
+  /// - Parameter frame: the first of its block.
+  /// - Precondition: as for `retain`.
+  /// - Returns: true if it was freed.
+  @discardableResult
+  public func release(_ frame: PageFrameNumber) -> Bool {
+    let references = table[frame].references
+    precondition(references > 0, "release of a frame that nobody holds")
+    if references > 1 {
+      table[frame].references = references - 1
+      return false
+    }
+    giveBack(frame, table[frame].order)
+    return true
+  }
+
+  /// Cuts a block into single frames, each allocated like the whole and held once.
+  ///
+  /// Linux: `split_page()`.
+  ///
+  /// - Returns: the first; each frame of the block is to be adopted or released by itself.
+  /// - Precondition: nothing maps it and nobody else holds it.
+  public func split(_ block: consuming FrameBlock) -> PageFrameNumber {
+    let order = block.order
+    let first = block.surrender()
+    let head = table[first]
+    checkOwned(head, order)
+    machine.record(MemoryEvent(.blockSplit, detail: UInt16(order.value), frame: first.value))
+    for index in 0..<order.pageCount.value {
+      var single = FrameDescriptor(head.kind, zone: head.zone)
+      single.references = 1
+      table[first + PageCount(index)] = single
+    }
+    return first
+  }
+
+  /// Gives all blocks in the CPUs' lists back to their zones. Linux: `drain_all_pages()`.
+  public func drainCPULists() {
+    for cpu in 0..<state.value.cpuCount {
+      state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
+        for zone in 0..<ZoneKind.count {
+          drain(&lists.zones[zone], of: zone, Int(lists.zones[zone].frameCount), from: 0)
+        }
+      }
+    }
+  }
+
+  private func giveBack(_ first: PageFrameNumber, _ order: Order) {
+    let descriptor = table[first]
+    checkOwned(descriptor, order)
+    precondition(first.isAligned(to: order), "free of a block that is not aligned")
+    // Before it can be taken by another CPU, so that the log has them in this order.
+    machine.record(MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: first.value))
+    let zone = descriptor.zone
+    guard order <= CPUZoneLists.largestOrder else {
+      table[first] = FrameDescriptor(.free, zone: zone)
+      state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) in
+        lists.free(first, order, in: table)
+      }
+      return
+    }
+    let mobility = state.value.groupsByMobility ? table.mobility(of: first) : .movable
+    let list = CPUZoneLists.list(order, mobility)
+    table[first] = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
+    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
+      lists.zones[zone.index].push(first, list, in: table)
+      if lists.zones[zone.index].frameCount >= lists.zones[zone.index].high {
+        let batch = Int(lists.zones[zone.index].batch)
+        drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
+      }
+    }
+  }
+
+  /// A bad free would corrupt memory: it stops the machine.
+  private func checkOwned(_ descriptor: FrameDescriptor, _ order: Order) {
+    precondition(
+      descriptor.kind != .free && descriptor.kind != .reserved, "free of a frame that is not used")
+    precondition(descriptor.order == order, "free of a part of a block")
+    precondition(descriptor.references == 1, "free of a frame that others hold")
+    precondition(descriptor.mappings == 0, "free of a frame that is mapped")
+  }
+
+  /// Moves blocks, the oldest first, from a CPU's lists to their zone, beginning with one list.
+  ///
+  /// Linux: `free_pcppages_bulk()`.
+  ///
+  /// - Context: the CPU's lists are locked; takes the zone lock.
+  private func drain(
+    _ cpuLists: inout CPUZoneLists, of zone: Int, _ frameCount: Int, from firstList: Int
+  ) {
+    guard frameCount > 0 else { return }
+    state.value.zones[zone].lists.withLock { (lists: inout BuddyLists) in
+      var left = frameCount
+      var list = firstList
+      while left > 0 && cpuLists.frameCount > 0 {
+        let order = CPUZoneLists.order(ofList: list)
+        while left > 0, let block = cpuLists.popOldest(list, in: table) {
+          left -= order.pageCount.value
+          lists.free(block, order, in: table)
+        }
+        list = (list + 1) % CPUZoneLists.listCount
+      }
+    }
+  }
+}
