@@ -5,7 +5,7 @@
 /// The numbers are for ever: a kind that is no longer written keeps its number. Each case names
 /// the record's fields: `detail` (16 bits), `frame`, `owner` (32 bits each) and `value` (64 bits).
 /// Every record carries the virtual time and the process that ran (0: the kernel itself).
-public enum EventKind: UInt16, Sendable, BitwiseCopyable, CaseIterable {
+public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   // The machine
   /// First record. `value`: bytes of RAM as asked for with `--memory`.
   case machineStarted = 1

@@ -3,7 +3,7 @@
 /// What a frame is used for; the union in its descriptor is read by this.
 ///
 /// The numbers are part of the log's schema: they are never given to another kind.
-public enum FrameKind: UInt8, Sendable, BitwiseCopyable, CaseIterable {
+public enum FrameKind: UInt8, Sendable, BitwiseCopyable {
   /// Not RAM, or RAM that nobody may have: holes, firmware, the kernel's image, boot tables.
   case reserved = 0
   /// In the page allocator: in a buddy list or in a CPU's list.
