@@ -72,6 +72,7 @@ let package = Package(
     layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
     // Machines for the host
     layer("SimulatedMachine", on: hardware),
+    suite("SimulatedMachineTests", of: hardware + ["SimulatedMachine"]),
     // The tool
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CHostSystem"),
