@@ -59,6 +59,7 @@ let package = Package(
     // L3
     layer("KernelHeap", on: hardware + ["PageFrames"]),
     layer("PageTables", on: hardware + ["PageFrames"]),
+    suite("PageTablesTests", of: hardware + ["PageFrames", "PageTables", "SimulatedMachine"]),
     layer("KernelMappings", on: hardware + ["PageFrames", "PageTables"]),
     // L4
     layer("AddressSpaces", on: mechanisms),

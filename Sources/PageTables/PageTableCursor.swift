@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryUnits
+import PageFrames
+import PageTableFormats
+
+/// A place in a page table, and the only way to write entries.
+///
+/// It stands at an address, on the entry that decides about it: the one of level 0 where all
+/// tables are there, otherwise the empty or large one that the walk ends at. The tables on the
+/// way are remembered, so a step to a neighbour costs no walk.
+///
+///     var found = cursor.findOccupied(before: end)
+///     while found {
+///       …                                            // look at, change, or take the entry
+///       found = cursor.moveToNextOccupied(before: end)
+///     }
+///
+/// It flushes nothing: who narrows or takes a translation that a CPU may have seen flushes it
+/// (`UnmapBatch`, `PageTables.flush`).
+///
+/// Context: leaf code; the address space is locked. Other cursors of the same root may write
+/// entries meanwhile, but may not take tables out; none outlives a sleep.
+///
+/// Linux: the nest of `walk_page_range()`, `pte_offset_map()`.
+public struct PageTableCursor<M: Machine>: ~Copyable {
+  public let tables: PageTables<M>
+  public let root: PageFrameNumber
+  public private(set) var address: VirtualAddress
+  /// Of the entry that it stands on: 0 where all tables are there.
+  public private(set) var level: Int
+
+  /// The place of the entry in `table`.
+  private var index: Int
+  private var table: EntryTable<M.Format>
+  /// The tables from the root down to `level`, by level.
+  private var path: InlineArray<4, PageFrameNumber>
+
+  init(_ tables: PageTables<M>, root: PageFrameNumber, at address: VirtualAddress) {
+    precondition(M.Format.levelCount <= 4, "more levels than a cursor remembers")
+    self.tables = tables
+    self.root = root
+    self.address = address
+    level = M.Format.rootLevel
+    index = M.Format.index(of: address, level: level)
+    table = tables.entries(root)
+    path = InlineArray(repeating: root)
+    descend()
+  }
+
+  // Looking
+
+  /// What the entry says; `.empty` where a table is missing. Never `.table`.
+  public var entry: DecodedEntry { M.Format.decode(table[index], level: level) }
+
+  /// Whether the entry holds anything.
+  public var isOccupied: Bool { table[index] != 0 }
+
+  // Moving
+
+  /// Moves to any address. A move within one table costs no walk.
+  public mutating func move(to target: VirtualAddress) {
+    let difference = address.value ^ target.value
+    address = target
+    if level == M.Format.rootLevel || difference >> spanShift == 0 {
+      index = M.Format.index(of: target, level: level)
+    } else {
+      repeat { level += 1 } while level < M.Format.rootLevel && difference >> spanShift != 0
+      enterTable()
+    }
+    if level > 0 { descend() }
+  }
+
+  /// Moves to the page after this one.
+  public mutating func moveToNextPage() {
+    if level == 0, index &+ 1 < M.Format.entryCount(level: 0) {
+      index &+= 1
+      address = VirtualAddress(address.value &+ PageSize.base.bytes)
+    } else {
+      move(to: VirtualAddress(address.value &+ PageSize.base.bytes))
+    }
+  }
+
+  /// Moves to the first entry that holds anything, from here on.
+  ///
+  /// - Returns: false if there is none that begins before the limit; the cursor is then somewhere
+  ///   before it, to be moved before it is used.
+  /// - Complexity: O(entries passed); a missing table counts as one.
+  public mutating func findOccupied(before limit: VirtualAddress) -> Bool {
+    while address < limit {
+      if scan(before: limit) {
+        if level == 0 || !descend() { return true }
+        continue
+      }
+      let next = (address.value >> spanShift) &+ 1
+      let start = VirtualAddress(next << spanShift)
+      guard start.value != 0, start < limit, level < M.Format.rootLevel else { return false }
+      move(to: start)
+    }
+    return false
+  }
+
+  /// The same, from the entry after this one on.
+  public mutating func moveToNextOccupied(before limit: VirtualAddress) -> Bool {
+    let shift = M.Format.pageSize(level: level).shift
+    let next = VirtualAddress(((address.value >> shift) &+ 1) << shift)
+    guard next.value != 0, next < limit else { return false }
+    if index &+ 1 < M.Format.entryCount(level: level) {
+      index &+= 1
+      address = next
+      if level > 0 { descend() }
+      if table[index] != 0 { return true }
+    } else {
+      move(to: next)
+    }
+    return findOccupied(before: limit)
+  }
+
+  /// Makes the tables that are missing, so that the cursor stands on an entry of level 0.
+  ///
+  /// Linux: `pte_alloc()` and its kin.
+  ///
+  /// - Throws: what the page allocator throws; the tables made before stay for the next attempt.
+  /// - Precondition: no large page is in the way; not in a kernel half that the root only shares,
+  ///   unless the table just below the root is there.
+  public mutating func makeTables(downTo target: Int = 0) throws(AllocationError) {
+    while level > target {
+      precondition(table[index] == 0, "a large page is in the way")
+      if level == M.Format.rootLevel, index >= M.Format.firstKernelIndex {
+        precondition(tables.frames.table[root].next == 0, "a shared half has no table here")
+      }
+      let frame = try tables.allocateTable()
+      write(M.Format.table(frame, level: level))
+      tables.frames.table[root].previous += 1
+      level -= 1
+      path[level] = frame
+      enterTable()
+    }
+  }
+
+  // Private: also used by the verbs in other files
+
+  /// Writes an entry and keeps count of those in use.
+  func write(_ new: UInt64) {
+    let old = table[index]
+    table[index] = new
+    if (old == 0) == (new == 0) { return }
+    tables.frames.table[path[level]].privateWord &+= new == 0 ? .max : 1
+  }
+
+  var rawEntry: UInt64 {
+    get { table[index] }
+    nonmutating set { table[index] = newValue }
+  }
+
+  /// Takes the tables that hold nothing out, from here upwards, into a batch.
+  ///
+  /// The kernel's half keeps its tables.
+  mutating func removeEmptyTables(into batch: inout UnmapBatch<M>) {
+    while level < M.Format.rootLevel, tables.frames.table[path[level]].privateWord == 0,
+      address < M.Format.userLimit
+    {
+      let frame = path[level]
+      level += 1
+      enterTable()
+      write(0)
+      tables.frames.table[root].previous -= 1
+      batch.add(table: frame)
+    }
+  }
+
+  /// The bits of an address that choose within the current table.
+  private var spanShift: UInt64 { M.Format.pageSize(level: level + 1).shift }
+
+  private mutating func enterTable() {
+    table = tables.entries(path[level])
+    index = M.Format.index(of: address, level: level)
+  }
+
+  /// Follows tables downwards; false if the entry is none.
+  @discardableResult
+  private mutating func descend() -> Bool {
+    let from = level
+    while level > 0, case .table(let frame) = M.Format.decode(table[index], level: level) {
+      level -= 1
+      path[level] = frame
+      enterTable()
+    }
+    return level != from
+  }
+
+  /// Moves to the first entry of the current table that holds anything, from here on.
+  ///
+  /// - Returns: false if there is none before the limit; the cursor did not move then.
+  private mutating func scan(before limit: VirtualAddress) -> Bool {
+    let shift = M.Format.pageSize(level: level).shift
+    let reach = Int((limit.value &- 1) >> shift &- address.value >> shift)
+    let last = min(M.Format.entryCount(level: level) &- 1, index &+ reach)
+    var place = index
+    while table[place] == 0 {
+      if place >= last { return false }
+      place &+= 1
+    }
+    if place != index {
+      address = VirtualAddress((address.value >> shift &+ UInt64(place &- index)) << shift)
+      index = place
+    }
+    return true
+  }
+}
