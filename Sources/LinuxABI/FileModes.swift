@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
+
 /// What a file is and who may do what with it. Linux: `mode_t`.
 public struct FileMode: BitwiseCopyable, Sendable, Equatable {
   public var rawValue: UInt16
@@ -38,7 +40,7 @@ public struct FileMode: BitwiseCopyable, Sendable, Equatable {
 }
 
 /// How a file is opened. Linux: the `O_` flags of x86-64.
-public struct OpenFlags: OptionSet, BitwiseCopyable, Sendable {
+public struct OpenFlags: FlagSet, BitwiseCopyable, Sendable {
   public var rawValue: UInt32
 
   public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -97,7 +99,7 @@ public enum SeekOrigin: UInt32, Sendable, BitwiseCopyable {
 }
 
 /// What can be done with a file without waiting. Linux: the `POLL` flags.
-public struct Readiness: OptionSet, BitwiseCopyable, Sendable {
+public struct Readiness: FlagSet, BitwiseCopyable, Sendable {
   public var rawValue: UInt16
 
   public init(rawValue: UInt16) { self.rawValue = rawValue }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
+
 /// What `clone` shares or does. Linux: `CLONE_*`.
-public struct CloneFlags: OptionSet, Sendable, BitwiseCopyable {
+public struct CloneFlags: FlagSet, Sendable, BitwiseCopyable {
   public let rawValue: UInt64
   public init(rawValue: UInt64) { self.rawValue = rawValue }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
+
 /// A reference to one value in memory that lives as long as its machine.
 ///
 /// State that outlives a sleep is behind one of these, never in an `inout` (design, decision 1).
@@ -48,6 +50,22 @@ public struct ResidentArray<Element: BitwiseCopyable>: BitwiseCopyable, @uncheck
       precondition(index >= 0 && index < count, "beyond the table")
       // SAFETY: inside, as just checked.
       return unsafe pointer + index
+    }
+  }
+}
+
+extension ResidentArray {
+  /// The element of a frame, in a table that has one for each.
+  public subscript(frame: PageFrameNumber) -> Element {
+    unsafeAddress {
+      precondition(Int(frame.value) < count, "beyond the table")
+      // SAFETY: inside, as just checked.
+      return unsafe UnsafePointer(pointer + Int(frame.value))
+    }
+    nonmutating unsafeMutableAddress {
+      precondition(Int(frame.value) < count, "beyond the table")
+      // SAFETY: inside, as just checked.
+      return unsafe pointer + Int(frame.value)
     }
   }
 }

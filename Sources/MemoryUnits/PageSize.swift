@@ -10,5 +10,6 @@ public struct PageSize: Hashable, Sendable, BitwiseCopyable {
   /// 4 KiB: the unit of every count. Linux: `PAGE_SIZE`.
   public static var base: Self { Self(shift: 12) }
 
-  public var bytes: UInt64 { 1 << shift }
+  // Masked: the checked shift by 64 bits needs an array on 32-bit machines. It is below 64.
+  public var bytes: UInt64 { 1 &<< shift }
 }

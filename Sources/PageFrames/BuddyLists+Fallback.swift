@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Machine
 import MemoryEvents
 import MemoryUnits
 
@@ -17,8 +18,8 @@ extension BuddyLists {
       let size = Order(value)
       if let (block, owner) = fallbackBlock(size, mobility) {
         guard mayConvert(size, for: mobility) else { return nil }
-        if size >= FrameTable.pageBlockOrder {
-          setMobility(mobility, of: block, size, in: table)
+        if size >= PageBlocks.order {
+          pageBlocks.set(mobility, of: block, size)
           take(block, of: size, for: order, listed: owner, rest: mobility, in: table)
           return block
         }
@@ -59,14 +60,14 @@ extension BuddyLists {
 
   /// Linux: `should_try_claim_block()`.
   private func mayConvert(_ size: Order, for mobility: Mobility) -> Bool {
-    size.value >= FrameTable.pageBlockOrder.value / 2 || mobility != .movable
+    size.value >= PageBlocks.order.value / 2 || mobility != .movable
   }
 
   /// Gives a page block another mobility if half of it is free or alike.
   private mutating func convertPageBlock(
     around block: PageFrameNumber, from old: Mobility, to new: Mobility, in table: FrameTable
   ) -> Bool {
-    let length = FrameTable.pageBlockOrder.pageCount
+    let length = PageBlocks.order.pageCount
     let start = PageFrameNumber(block.value & ~UInt32(length.value - 1))
     guard let (free, movable) = contents(of: start, length, in: table) else { return false }
     let alike: Int
@@ -77,7 +78,7 @@ extension BuddyLists {
     }
     guard free + alike >= length.value / 2 else { return false }
     moveFreeBlocks(of: start, length, from: old, to: new, in: table)
-    table.setMobility(new, of: start)
+    pageBlocks.set(new, of: start)
     return true
   }
 
@@ -87,7 +88,10 @@ extension BuddyLists {
   private func contents(
     of start: PageFrameNumber, _ length: PageCount, in table: FrameTable
   ) -> (free: Int, movable: Int)? {
-    guard Int(start.value) + length.value <= table.count.value else { return nil }
+    let last = start + PageCount(length.value - 1)
+    guard table.contains(last), table[start].zone == zone, table[last].zone == zone else {
+      return nil
+    }
     var (free, movable, offset) = (0, 0, 0)
     while offset < length.value {
       let descriptor = table[start + PageCount(offset)]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Machine
 import MemoryEvents
 import MemoryUnits
 
@@ -12,12 +13,16 @@ import MemoryUnits
 /// Linux: `struct free_area`, `__rmqueue_smallest()`, `__free_one_page()`.
 struct BuddyLists: BitwiseCopyable {
   let zone: ZoneKind
+  let pageBlocks: PageBlocks
   /// The frames in all lists. Linux: `NR_FREE_PAGES`.
   private(set) var freePageCount = PageCount.zero
 
   private var lists = InlineArray<33, FrameList>(repeating: FrameList())
 
-  init(zone: ZoneKind) { self.zone = zone }
+  init(zone: ZoneKind, _ pageBlocks: PageBlocks) {
+    self.zone = zone
+    self.pageBlocks = pageBlocks
+  }
 
   /// Removes a block, of the smallest sufficient list of its mobility, otherwise from another's.
   ///
@@ -39,17 +44,17 @@ struct BuddyLists: BitwiseCopyable {
     _ first: PageFrameNumber, _ order: Order, in table: FrameTable, at end: ListEnd = .byNeighbour
   ) {
     freePageCount += order.pageCount
-    let mobility = table.mobility(of: first)
+    let mobility = pageBlocks.mobility(of: first)
     var block = first
     var size = order
     while size < .max {
       let buddy = block.buddy(size)
       guard table.contains(buddy), table[buddy].isFreeBlock(size, zone) else { break }
-      let other = table.mobility(of: buddy)
+      let other = pageBlocks.mobility(of: buddy)
       lists[slot(size, other)].remove(buddy, in: table)
       hide(buddy, in: table)
       // One mobility for what will be split as one.
-      if other != mobility { setMobility(mobility, of: buddy, size, in: table) }
+      if other != mobility { pageBlocks.set(mobility, of: buddy, size) }
       block = min(block, buddy)
       size = Order(size.value + 1)
     }
@@ -115,16 +120,6 @@ struct BuddyLists: BitwiseCopyable {
   ) {
     lists[slot(order, old)].remove(block, in: table)
     lists[slot(order, new)].pushLast(block, in: table)
-  }
-
-  func setMobility(
-    _ mobility: Mobility, of block: PageFrameNumber, _ order: Order, in table: FrameTable
-  ) {
-    guard order >= FrameTable.pageBlockOrder else { return }
-    for index in 0..<1 << Int(order.value - FrameTable.pageBlockOrder.value) {
-      let frame = block + PageCount(index << Int(FrameTable.pageBlockShift))
-      table.setMobility(mobility, of: frame)
-    }
   }
 
   /// Halves a block that is off its list until one of the order asked for is left at its start.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Machine
 import MemoryUnits
 
 /// The small blocks of each zone that one CPU keeps at hand.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
+
 /// What is true of a frame right now, one bit each; its zone is kept in the two bits above.
 ///
 /// Linux: `enum pageflags`.
-public struct FrameFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
+public struct FrameFlags: FlagSet, Hashable, Sendable, BitwiseCopyable {
   public let rawValue: UInt16
 
   public init(rawValue: UInt16) { self.rawValue = rawValue }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Machine
 import MemoryUnits
 
 /// A doubly linked list of frames through their descriptors.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Machine
 import MemoryEvents
 import MemoryUnits
 
@@ -102,6 +103,6 @@ extension PageFrames {
     var managed = 0
     for index in 0..<ZoneKind.count { managed += state.value.zones[index].managed.value }
     // Linux has six types.
-    state.value.groupsByMobility = managed >= FrameTable.pageBlockOrder.pageCount.value * 6
+    state.value.groupsByMobility = managed >= PageBlocks.frameCount * 6
   }
 }

@@ -87,7 +87,7 @@ extension PageFrames {
       }
       return
     }
-    let mobility = state.value.groupsByMobility ? table.mobility(of: first) : .movable
+    let mobility = state.value.groupsByMobility ? pageBlocks.mobility(of: first) : .movable
     let list = CPUZoneLists.list(order, mobility)
     table[first] = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
     state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in

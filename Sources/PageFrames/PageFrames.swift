@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import Machine
 import MemoryEvents
 import MemoryUnits
@@ -19,6 +20,7 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
   public let table: FrameTable
   /// Where the first descriptor is, for readers from outside.
   public let tableAddress: PhysicalAddress
+  public let pageBlocks: PageBlocks
   let state: Resident<FrameState>
 
   /// Builds the descriptors and empty zones out of boot memory; `takeOver` fills them.
@@ -34,19 +36,20 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
     let size = ByteCount(UInt64(count * FrameDescriptor.byteCount))
     precondition(MemoryLayout<FrameDescriptor>.size == FrameDescriptor.byteCount, "descriptor")
     tableAddress = try memory.allocate(size)
-    let blockCount = count >> Int(FrameTable.pageBlockShift) + 1
     table = FrameTable(
-      descriptors: ResidentArray(
-        repeating: FrameDescriptor(.reserved, zone: .dma), count: count,
-        in: machine.directMap.block(at: tableAddress, byteCount: size)),
-      pageBlocks: ResidentArray(
+      repeating: FrameDescriptor(.reserved, zone: .dma), count: count,
+      in: machine.directMap.block(at: tableAddress, byteCount: size))
+    let blockCount = count >> Int(PageBlocks.shift) + 1
+    pageBlocks = PageBlocks(
+      mobilities: ResidentArray(
         repeating: Mobility.movable.rawValue, count: blockCount,
         in: try memory.allocateBlock(ByteCount(UInt64(blockCount)), on: machine)))
 
-    let none = try Self.makeZone(.dma, layout, &memory, machine)
-    var zoneSet = InlineArray<4, Zone>(repeating: none)
+    let dma = try Self.makeZone(.dma, layout, &memory, machine, pageBlocks)
+    var zoneSet = InlineArray<4, Zone>(repeating: dma)
     for index in 1..<ZoneKind.count {
-      zoneSet[index] = try Self.makeZone(ZoneKind(bits: UInt16(index)), layout, &memory, machine)
+      zoneSet[index] = try Self.makeZone(
+        ZoneKind(bits: UInt16(index)), layout, &memory, machine, pageBlocks)
     }
     var cpus = InlineArray<4, Locked<CPUFrameLists>>(
       repeating: try Self.makeCPULists(&memory, machine))
@@ -59,7 +62,8 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
   }
 
   private static func makeZone(
-    _ kind: ZoneKind, _ layout: ZoneLayout, _ memory: inout BootMemory, _ machine: M
+    _ kind: ZoneKind, _ layout: ZoneLayout, _ memory: inout BootMemory, _ machine: M,
+    _ pageBlocks: PageBlocks
   ) throws(AllocationError) -> Zone {
     let first = min(layout.start(of: kind), memory.endFrame)
     let end = min(layout.end(of: kind), memory.endFrame)
@@ -67,7 +71,7 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
       ByteCount(UInt64(Locked<BuddyLists>.byteCount)), on: machine)
     return Zone(
       first: first, end: end, present: memory.presentPageCount(from: first, to: end),
-      lists: Locked(placing: BuddyLists(zone: kind), rank: .zone, in: block))
+      lists: Locked(placing: BuddyLists(zone: kind, pageBlocks), rank: .zone, in: block))
   }
 
   private static func makeCPULists(

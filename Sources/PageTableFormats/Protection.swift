@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
+
 /// Rights and attributes of a page.
 ///
 /// Linux: `pgprot_t`.
-public struct Protection: OptionSet, Hashable, Sendable, BitwiseCopyable {
+public struct Protection: FlagSet, Hashable, Sendable, BitwiseCopyable {
   public let rawValue: UInt8
   public init(rawValue: UInt8) { self.rawValue = rawValue }
 

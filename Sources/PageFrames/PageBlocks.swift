@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryUnits
+
+/// The mobility of each run of 512 frames: a reference.
+///
+/// Linux: `pageblock_flags`.
+public struct PageBlocks: BitwiseCopyable, Sendable {
+  let mobilities: ResidentArray<UInt8>
+
+  /// The frames that share one mobility. Linux: `pageblock_order` on x86.
+  public static var order: Order { Order(9) }
+  static var frameCount: Int { 512 }
+  static var shift: UInt32 { 9 }
+
+  /// Linux: `get_pageblock_migratetype()`.
+  public func mobility(of frame: PageFrameNumber) -> Mobility {
+    Mobility(rawValue: mobilities[Int(frame.value >> Self.shift)]) ?? .unmovable
+  }
+
+  /// Linux: `set_pageblock_migratetype()`.
+  ///
+  /// - Context: zone lock held.
+  func set(_ mobility: Mobility, of frame: PageFrameNumber) {
+    mobilities[Int(frame.value >> Self.shift)] = mobility.rawValue
+  }
+
+  /// Sets the mobility of all page blocks that a large block covers; a small one changes none.
+  func set(_ mobility: Mobility, of block: PageFrameNumber, _ order: Order) {
+    guard order >= Self.order else { return }
+    for index in 0..<1 << Int(order.value - Self.order.value) {
+      set(mobility, of: block + PageCount(index << Int(Self.shift)))
+    }
+  }
+}
