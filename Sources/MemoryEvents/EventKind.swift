@@ -91,3 +91,8 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   /// Output or input passed the channel. `detail`: descriptor (0, 1, 2); `value`: bytes.
   case streamTransferred = 86
 }
+
+// The list of all cases is an array, which a kernel has no heap for.
+#if !hasFeature(Embedded)
+  extension EventKind: CaseIterable {}
+#endif

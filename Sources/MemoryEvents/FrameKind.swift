@@ -23,3 +23,8 @@ public enum FrameKind: UInt8, Sendable, BitwiseCopyable {
   /// Memory that devices read and write. Linux: `dma_alloc_coherent()`.
   case dma = 8
 }
+
+// The list of all cases is an array, which a kernel has no heap for.
+#if !hasFeature(Embedded)
+  extension FrameKind: CaseIterable {}
+#endif
