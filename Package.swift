@@ -90,6 +90,8 @@ let package = Package(
     // Tests
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
     suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
+    suite(
+      "KernelHeapTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
     suite("PageTableFormatsTests", of: ["MemoryUnits", "PageTableFormats"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,1 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// Bytes of any size for the kernel's use, up to 4 MiB.
+///
+/// Up to 8 KiB they are objects of 13 size classes, above that blocks of the page allocator. A
+/// value that is a reference: copies are the same heap. Any CPU may call any verb.
+///
+/// Linux: `kmalloc()`, `kfree()`.
+public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
+  /// Objects with a type; the classes are caches beside theirs.
+  public let objects: ObjectHeap<M>
+
+  public init(_ objects: ObjectHeap<M>) { self.objects = objects }
+
+  /// Allocates bytes. No bytes have an address too, which nobody may use.
+  ///
+  /// - Throws: `outOfMemory`; `tooLarge` beyond the page allocator's largest block.
+  /// - Complexity: O(1) mostly.
+  /// - Context: any; never sleeps; may take cache, list and zone locks.
+  public func allocate(
+    _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized,
+    urgency: FrameRequest.Urgency = .normal
+  ) throws(AllocationError) -> HeapBlock {
+    guard byteCount.value <= UInt64(SlabGeometry.maximumObjectByteCount),
+      let sizeClass = SizeClass(holding: Int(byteCount.value))
+    else { return try allocatePages(byteCount, content, urgency) }
+    if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
+    let size = sizeClass.byteCount
+    let cacheIndex = sizeClass.cacheIndex
+    let object = try objects.take(cacheIndex, size) { () throws(AllocationError) in
+      try objects.refill(cacheIndex, sizeClass.name, size, urgency)
+    }
+    let address = PhysicalAddress(UInt64(object) << 3)
+    let rounded = ByteCount(UInt64(size))
+    if content == .zeroed {
+      objects.frames.machine.directMap.block(at: address, byteCount: rounded).clear()
+    }
+    return HeapBlock(address, rounded)
+  }
+
+  /// Allocates bytes, and lets somebody free memory as long as there is none.
+  ///
+  /// - Throws: `tooLarge`; `outOfMemory` once the relief made no progress.
+  /// - Context: may sleep, as the relief does; no lock held but the kernel's.
+  public func allocate<R: PressureRelief>(
+    _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized, relief: R
+  ) throws(AllocationError) -> HeapBlock {
+    while true {
+      do throws(AllocationError) {
+        return try allocate(byteCount, content: content)
+      } catch {
+        guard error != .tooLarge else { throw error }
+        let order = Order(holding: byteCount.pagesRoundedUp) ?? .zero
+        let shortfall = Shortfall(order: order, zoneLimit: .normal, kind: .slab)
+        if relief.relieve(shortfall) == .none { throw error }
+      }
+    }
+  }
+
+  /// Gives bytes back. Linux: `kfree()`.
+  ///
+  /// - Context: any; never sleeps.
+  public func free(_ block: consuming HeapBlock) {
+    let size = Int(block.byteCount.value)
+    let address = block.surrender()
+    if size == 0 { return }
+    guard let sizeClass = SizeClass(holding: size) else {
+      let order = Order(holding: PageCount(size >> Int(PageSize.base.shift))) ?? .zero
+      return objects.frames.free(.adopt(address.frame, order))
+    }
+    objects.put(
+      UInt32(truncatingIfNeeded: address.value >> 3), sizeClass.cacheIndex, sizeClass.byteCount)
+  }
+
+  /// Makes the token of an allocation again, from its address alone.
+  ///
+  /// - Precondition: it was surrendered, and nobody else adopts it.
+  public func adopt(_ address: PhysicalAddress) -> HeapBlock {
+    if address == Self.emptyAddress { return HeapBlock(address, .zero) }
+    let table = objects.frames.table
+    if let slab = objects.links.slab(of: UInt32(truncatingIfNeeded: address.value >> 3)) {
+      let index = SlabWord(raw: table[slab].privateWord).cacheIndex - SlabCaches.typeCount
+      precondition(index >= 0, "an object with a type is not a block of bytes")
+      return HeapBlock(address, ByteCount(UInt64(SizeClass(index: index).byteCount)))
+    }
+    precondition(address.offsetInFrame == .zero && table.contains(address.frame), "no heap block")
+    return HeapBlock(address, table[address.frame].order.pageCount.bytes)
+  }
+
+  /// The bytes themselves.
+  public func bytes(of block: borrowing HeapBlock) -> MemoryBlock {
+    objects.frames.machine.directMap.block(at: block.address, byteCount: block.byteCount)
+  }
+
+  /// Linux: `ZERO_SIZE_PTR`.
+  private static var emptyAddress: PhysicalAddress { PhysicalAddress(16) }
+
+  /// Linux: `kmalloc_large()`.
+  private func allocatePages(
+    _ byteCount: ByteCount, _ content: FrameRequest.Content, _ urgency: FrameRequest.Urgency
+  ) throws(AllocationError) -> HeapBlock {
+    guard byteCount <= Order.max.pageCount.bytes,
+      let order = Order(holding: byteCount.pagesRoundedUp)
+    else { throw .tooLarge }
+    let block = try objects.frames.allocate(
+      FrameRequest(order: order, kind: .plain, content: content, urgency: urgency))
+    return HeapBlock(block.surrender().address, order.pageCount.bytes)
+  }
+}

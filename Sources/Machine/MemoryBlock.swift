@@ -16,6 +16,9 @@ public struct MemoryBlock: BitwiseCopyable, @unchecked Sendable {
     self.byteCount = byteCount
   }
 
+  /// Where the bytes are, for who keeps objects in them (`ObjectHeap`).
+  public var unsafeBase: UnsafeMutableRawPointer { unsafe base }
+
   /// The bytes from an offset on.
   public func part(from offset: Int, byteCount count: Int) -> MemoryBlock {
     check(offset, count)

@@ -56,7 +56,7 @@ struct TestTables<Format: PageTableFormat> {
 
   /// The frames that somebody has.
   var usedFrames: [PageFrameNumber] {
-    (0..<UInt32(frames.table.count.value)).map { PageFrameNumber($0) }.filter {
+    (0..<UInt32(frames.table.count)).map { PageFrameNumber($0) }.filter {
       frames.table[$0].references > 0
     }
   }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryUnits
+
+/// Whether a heap knows which objects are alive, and traps where somebody reaches another.
+public enum Liveness {
+  /// Accesses are not checked.
+  case untracked
+  /// Every access is checked against a table in this memory, outside the machine's RAM: one byte
+  /// for each 8 below the direct map's limit. Freed objects are overwritten, and checked when
+  /// they are allocated again. Freestanding images ignore it.
+  case tracked(MemoryBlock)
+
+  /// The memory that `tracked` needs for a direct map.
+  public static func byteCount(for directMap: DirectMap) -> Int {
+    Int(directMap.limit.value >> 3)
+  }
+}
+
+/// For each 8 bytes of the direct map the cache of the object that begins there, plus one, or 0.
+///
+/// Linux: `slub_debug=FP`.
+@safe
+struct LivenessTable: BitwiseCopyable {
+  private let bytes: MemoryBlock?
+
+  init(_ liveness: Liveness) {
+    switch liveness {
+    case .untracked: bytes = nil
+    case .tracked(let block):
+      block.clear()
+      bytes = block
+    }
+  }
+
+  #if hasFeature(Embedded)
+    func checkLive(_ object: UInt32, _ cacheIndex: Int) {}
+    func markLive<M>(_ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>) {}
+    func markFree<M>(_ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>) {}
+    func prepareFree<M>(_ object: UInt32, _ size: Int, in heap: ObjectHeap<M>) {}
+  #else
+    /// Traps unless an object of this cache begins there.
+    func checkLive(_ object: UInt32, _ cacheIndex: Int) {
+      guard let bytes else { return }
+      let found = bytes.load(UInt8.self, at: Int(object))
+      precondition(found != 0, "a reference to an object that is gone")
+      precondition(Int(found) == cacheIndex + 1, "a reference to an object of another type")
+    }
+
+    func markLive<M>(
+      _ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>
+    ) {
+      guard let bytes else { return }
+      let found = bytes.load(UInt8.self, at: Int(object))
+      precondition(found == 0, "allocation of an object that is in use")
+      bytes.store(UInt8(cacheIndex + 1), at: Int(object))
+      heap.checkPoison(object, size)
+    }
+
+    func markFree<M>(
+      _ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>
+    ) {
+      guard let bytes else { return }
+      checkLive(object, cacheIndex)
+      bytes.store(UInt8(0), at: Int(object))
+      heap.poison(object, size)
+    }
+
+    func prepareFree<M>(_ object: UInt32, _ size: Int, in heap: ObjectHeap<M>) {
+      if bytes == nil { return }
+      let next = heap.freeLink(of: object, size)
+      heap.poison(object, size)
+      heap.setFreeLink(of: object, size, to: next)
+    }
+  #endif
+}
+
+extension ObjectHeap {
+  /// Linux: `POISON_FREE`.
+  private static var poisonByte: UInt8 { 0x6B }
+
+  func poison(_ object: UInt32, _ size: Int) {
+    // SAFETY: a free object's bytes are the heap's.
+    unsafe address(object).initializeMemory(
+      as: UInt8.self, repeating: Self.poisonByte, count: size)
+  }
+
+  /// Traps if somebody wrote to a free object. Linux: `check_object()`.
+  func checkPoison(_ object: UInt32, _ size: Int) {
+    let link = SlabGeometry.freeLinkOffset(size)
+    for offset in 0..<size where offset < link || offset >= link + 4 {
+      // SAFETY: a free object's bytes are the heap's.
+      let byte = unsafe address(object).load(fromByteOffset: offset, as: UInt8.self)
+      precondition(byte == Self.poisonByte, "a freed object was written to")
+    }
+  }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IntrusiveStructures
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// The kernel's objects: one slab cache per type, reached by `heap[reference]`.
+///
+/// A value that is a reference: copies are the same heap. Any CPU may call any verb.
+///
+///     allocate ── this CPU's list ── its spare ── a partial slab ── a new slab
+///     free ────── this CPU's list ── its spare ── the object's slab ── empty: its frames
+///
+/// The first step of each takes no lock, since a CPU's lists are reached by that CPU alone. All
+/// of the core's conversion of bytes into objects is in this type's files.
+///
+/// Linux: mm/slub.c, `kmem_cache_alloc()`, `kmem_cache_free()`.
+@safe
+public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
+  public let frames: PageFrames<M>
+  /// Where physical address 0 is, or would be.
+  let base: UnsafeMutableRawPointer
+  /// By CPU and cache.
+  let lists: ResidentArray<CPUObjectList>
+  let caches: ResidentArray<Locked<SlabCache>>
+  let liveness: LivenessTable
+  let cpuCount: Int
+
+  /// Places the tables of all caches in boot memory; slabs come with the first allocations.
+  ///
+  /// - Throws: `outOfMemory` where the machine is too small for that.
+  public init(
+    frames: PageFrames<M>, memory: inout BootMemory, cpuCount: Int = 1,
+    liveness: Liveness = .untracked
+  ) throws(AllocationError) {
+    let machine = frames.machine
+    let count = SlabCaches.count
+    let limit = machine.directMap.limit
+    // SAFETY: references are divided physical addresses below the direct map's limit.
+    unsafe base = machine.directMap.block(
+      at: PhysicalAddress(0), byteCount: ByteCount(limit.value)).unsafeBase
+    let listBytes = MemoryLayout<CPUObjectList>.stride * count * cpuCount
+    lists = ResidentArray(
+      repeating: CPUObjectList(), count: count * cpuCount,
+      in: try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine))
+    let stride = (Locked<SlabCache>.byteCount + 15) & ~15
+    let block = try memory.allocateBlock(ByteCount(UInt64(stride * count)), on: machine)
+    let handleBytes = MemoryLayout<Locked<SlabCache>>.stride * count
+    caches = ResidentArray(
+      repeating: Locked(placing: SlabCache(), rank: .slabCache, in: block), count: count,
+      in: try memory.allocateBlock(ByteCount(UInt64(handleBytes)), on: machine))
+    for index in 1..<count {
+      caches[index] = Locked(
+        placing: SlabCache(), rank: .slabCache,
+        in: block.part(from: stride * index, byteCount: stride))
+    }
+    self.frames = frames
+    self.cpuCount = cpuCount
+    self.liveness = LivenessTable(liveness)
+  }
+
+  /// The object. An access lasts for one expression, since the object may be gone after a sleep.
+  ///
+  /// - Precondition: it was allocated and not freed.
+  public subscript<T: HeapObject>(reference: Reference<T>) -> T {
+    unsafeAddress {
+      liveness.checkLive(reference.raw, T.cacheIndex)
+      // SAFETY: an object of this type is there from `allocate` to `free`.
+      return unsafe UnsafePointer(address(reference.raw).assumingMemoryBound(to: T.self))
+    }
+    nonmutating unsafeMutableAddress {
+      liveness.checkLive(reference.raw, T.cacheIndex)
+      // SAFETY: as above.
+      return unsafe address(reference.raw).assumingMemoryBound(to: T.self)
+    }
+  }
+
+  /// Makes an object. Linux: `kmem_cache_alloc()`.
+  ///
+  /// - Throws: `outOfMemory`.
+  /// - Complexity: O(1) mostly.
+  /// - Context: any; never sleeps; may take cache, list and zone locks.
+  public func allocate<T: HeapObject>(
+    _ initial: T, urgency: FrameRequest.Urgency = .normal
+  ) throws(AllocationError) -> Reference<T> {
+    let size = Self.byteCount(of: T.self)
+    let raw = try take(T.cacheIndex, size) { () throws(AllocationError) in
+      try refill(T.cacheIndex, T.cacheName, size, urgency)
+    }
+    // SAFETY: the object belongs to nobody else, and a slab of this cache is cut to its size.
+    unsafe address(raw).initializeMemory(as: T.self, to: initial)
+    return Reference(unchecked: raw)
+  }
+
+  /// Makes an object, and lets somebody free memory as long as there is none.
+  ///
+  /// - Throws: `outOfMemory` once the relief made no progress.
+  /// - Context: may sleep, as the relief does; no lock held but the kernel's.
+  public func allocate<T: HeapObject, R: PressureRelief>(
+    _ initial: T, relief: R
+  ) throws(AllocationError) -> Reference<T> {
+    while true {
+      do throws(AllocationError) {
+        return try allocate(initial)
+      } catch {
+        let shortfall = Shortfall(order: .zero, zoneLimit: .normal, kind: .slab)
+        if relief.relieve(shortfall) == .none { throw error }
+      }
+    }
+  }
+
+  /// Ends an object. Linux: `kmem_cache_free()`.
+  ///
+  /// - Precondition: it was allocated and not freed.
+  /// - Complexity: O(1) mostly.
+  /// - Context: any; never sleeps; may take cache, list and zone locks.
+  public func free<T: HeapObject>(_ reference: Reference<T>) {
+    put(reference.raw, T.cacheIndex, Self.byteCount(of: T.self))
+  }
+
+  /// The bytes from one object of a type to the next.
+  static func byteCount<T: HeapObject>(of type: T.Type) -> Int {
+    max((MemoryLayout<T>.stride + 7) & ~7, 8)
+  }
+}
+
+// One CPU's lists
+
+extension ObjectHeap {
+  func listIndex(_ cacheIndex: Int) -> Int {
+    Int(frames.machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
+  }
+
+  /// Takes a free object off this CPU's list.
+  func take(
+    _ cacheIndex: Int, _ size: Int, orElse refill: () throws(AllocationError) -> UInt32
+  ) throws(AllocationError) -> UInt32 {
+    let list = listIndex(cacheIndex)
+    var object = lists[list].first
+    if object != 0 {
+      lists[list].first = freeLink(of: object, size)
+      lists[list].count &-= 1
+    } else {
+      object = try refill()
+    }
+    liveness.markLive(object, cacheIndex, size, in: self)
+    return object
+  }
+
+  /// Puts an object on this CPU's list.
+  func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
+    liveness.markFree(object, cacheIndex, size, in: self)
+    let list = listIndex(cacheIndex)
+    setFreeLink(of: object, size, to: lists[list].first)
+    lists[list].first = object
+    let count = lists[list].count &+ 1
+    lists[list].count = count
+    if count > lists[list].limit { spill(cacheIndex, list, size) }
+  }
+}
+
+// Bytes
+
+extension ObjectHeap {
+  func address(_ object: UInt32) -> UnsafeMutableRawPointer {
+    // SAFETY: 32 GiB at most, and below the direct map's limit, as references are made.
+    unsafe base + Int(object) << 3
+  }
+
+  /// The next free object after a free one.
+  func freeLink(of object: UInt32, _ size: Int) -> UInt32 {
+    // SAFETY: a free object's bytes are the heap's, 8 at least.
+    unsafe (address(object) + SlabGeometry.freeLinkOffset(size)).load(as: UInt32.self)
+  }
+
+  func setFreeLink(of object: UInt32, _ size: Int, to next: UInt32) {
+    // SAFETY: as above.
+    unsafe (address(object) + SlabGeometry.freeLinkOffset(size)).storeBytes(
+      of: next, as: UInt32.self)
+  }
+}
