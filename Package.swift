@@ -61,6 +61,9 @@ let package = Package(
     layer("PageTables", on: hardware + ["PageFrames"]),
     suite("PageTablesTests", of: hardware + ["PageFrames", "PageTables", "SimulatedMachine"]),
     layer("KernelMappings", on: hardware + ["PageFrames", "PageTables"]),
+    suite(
+      "KernelMappingsTests",
+      of: hardware + ["PageFrames", "PageTables", "KernelMappings", "SimulatedMachine"]),
     // L4
     layer("AddressSpaces", on: mechanisms),
     // L5

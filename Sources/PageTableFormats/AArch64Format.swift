@@ -20,39 +20,39 @@ import MemoryUnits
 /// `arch/arm64/include/asm/pgtable-prot.h`; attribute indices as its `MT_NORMAL`,
 /// `MT_DEVICE_nGnRE`.
 public enum AArch64Format: PageTableFormat {
-  private static var valid: UInt64 { 1 << 0 }
+  private static var valid: UInt64 { 1 &<< 0 }
   /// A table above level 0, a page at level 0; clear: a block.
-  private static var tableOrPage: UInt64 { 1 << 1 }
-  private static var attributeDevice: UInt64 { 4 << 2 }
-  private static var user: UInt64 { 1 << 6 }
-  private static var readOnly: UInt64 { 1 << 7 }
-  private static var innerShareable: UInt64 { 3 << 8 }
-  private static var accessed: UInt64 { 1 << 10 }
-  private static var notGlobal: UInt64 { 1 << 11 }
+  private static var tableOrPage: UInt64 { 1 &<< 1 }
+  private static var attributeDevice: UInt64 { 4 &<< 2 }
+  private static var user: UInt64 { 1 &<< 6 }
+  private static var readOnly: UInt64 { 1 &<< 7 }
+  private static var innerShareable: UInt64 { 3 &<< 8 }
+  private static var accessed: UInt64 { 1 &<< 10 }
+  private static var notGlobal: UInt64 { 1 &<< 11 }
   /// The dirty bit modifier: the page may be written. Linux: `PTE_WRITE`.
-  private static var writable: UInt64 { 1 << 51 }
-  private static var kernelNoExecute: UInt64 { 1 << 53 }
-  private static var userNoExecute: UInt64 { 1 << 54 }
+  private static var writable: UInt64 { 1 &<< 51 }
+  private static var kernelNoExecute: UInt64 { 1 &<< 53 }
+  private static var userNoExecute: UInt64 { 1 &<< 54 }
   /// Linux: `PTE_DIRTY`.
-  private static var dirty: UInt64 { 1 << 55 }
+  private static var dirty: UInt64 { 1 &<< 55 }
   /// Linux: `PTE_SPECIAL`.
-  private static var uncounted: UInt64 { 1 << 56 }
+  private static var uncounted: UInt64 { 1 &<< 56 }
   /// With `valid` clear. Linux: `PTE_PROT_NONE`.
-  private static var noAccess: UInt64 { 1 << 58 }
+  private static var noAccess: UInt64 { 1 &<< 58 }
   private static var frameMask: UInt64 { 0x0000_FFFF_FFFF_F000 }
 
   public static var levelCount: Int { 4 }
   public static var entryByteCount: Int { 8 }
   /// 128 TiB: one bit of Linux's 48 tells the halves apart.
-  public static var userLimit: VirtualAddress { VirtualAddress(1 << 47) }
+  public static var userLimit: VirtualAddress { VirtualAddress(1 &<< 47) }
   public static var firstKernelIndex: Int { 256 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    Int(address.value >> UInt64(12 + 9 * level) & 511)
+    Int(address.value &>> UInt64(12 + 9 * level) & 511)
   }
 
   public static func canonical(_ bits: UInt64) -> VirtualAddress {
-    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits << 16) >> 16))
+    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits &<< 16) &>> 16))
   }
 
   public static func entryCount(level: Int) -> Int { 512 }
@@ -67,7 +67,7 @@ public enum AArch64Format: PageTableFormat {
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
     precondition(level < 3, "no blocks at the root")
-    var entry = UInt64(frame.value) << 12 | rights(protection, level: level) | innerShareable
+    var entry = UInt64(frame.value) &<< 12 | rights(protection, level: level) | innerShareable
     if !protection.contains(.global) || !protection.isAccessible { entry |= notGlobal }
     if protection.contains(.device) { entry |= attributeDevice }
     if protection.contains(.uncounted) { entry |= uncounted }
@@ -75,20 +75,20 @@ public enum AArch64Format: PageTableFormat {
   }
 
   public static func table(_ frame: PageFrameNumber, level: Int) -> UInt64 {
-    UInt64(frame.value) << 12 | valid | tableOrPage
+    UInt64(frame.value) &<< 12 | valid | tableOrPage
   }
 
   public static func software(_ entry: SoftwareEntry) -> UInt64 {
     let code = SoftwareCode(entry)
-    return code.code << 3 | code.number << 8
+    return code.code &<< 3 | code.number &<< 8
   }
 
   public static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     if entry == 0 { return .empty }
     if entry & (valid | noAccess) == 0 {
-      return .software(SoftwareCode(code: entry >> 3 & 31, number: entry >> 8).entry)
+      return .software(SoftwareCode(code: entry &>> 3 & 31, number: entry &>> 8).entry)
     }
-    let frame = PageFrameNumber(UInt32(truncatingIfNeeded: (entry & frameMask) >> 12))
+    let frame = PageFrameNumber(UInt32(truncatingIfNeeded: (entry & frameMask) &>> 12))
     if level > 0, entry & (valid | tableOrPage) == valid | tableOrPage { return .table(frame) }
     return .leaf(
       DecodedEntry.Leaf(

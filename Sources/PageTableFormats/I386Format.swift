@@ -17,7 +17,7 @@ public enum I386Format: PageTableFormat {
   public static var firstKernelIndex: Int { 768 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    Int(address.value >> UInt64(12 + 10 * level) & 1023)
+    Int(address.value &>> UInt64(12 + 10 * level) & 1023)
   }
 
   public static func canonical(_ bits: UInt64) -> VirtualAddress {
@@ -36,33 +36,33 @@ public enum I386Format: PageTableFormat {
   public static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
-    precondition(frame.value < 1 << 20, "a frame beyond 32-bit paging")
+    precondition(frame.value < 1 &<< 20, "a frame beyond 32-bit paging")
     let entry =
-      UInt64(frame.value) << 12 | X86EntryBits.rights(protection)
+      UInt64(frame.value) &<< 12 | X86EntryBits.rights(protection)
       | X86EntryBits.attributes(protection)
     return level > 0 ? entry | X86EntryBits.large : entry
   }
 
   /// Writable and for users, since the leaves decide.
   public static func table(_ frame: PageFrameNumber, level: Int) -> UInt64 {
-    UInt64(frame.value) << 12 | X86EntryBits.present | X86EntryBits.writable
+    UInt64(frame.value) &<< 12 | X86EntryBits.present | X86EntryBits.writable
       | X86EntryBits.user | X86EntryBits.accessed
   }
 
   /// - Precondition: the slot is below 2²⁵.
   public static func software(_ entry: SoftwareEntry) -> UInt64 {
     let code = SoftwareCode(entry)
-    precondition(code.number < 1 << 25, "a slot beyond a 4-byte entry")
-    return code.code << 1 | (code.number & 3) << 6 | (code.number >> 2) << 9
+    precondition(code.number < 1 &<< 25, "a slot beyond a 4-byte entry")
+    return code.code &<< 1 | (code.number & 3) &<< 6 | (code.number &>> 2) &<< 9
   }
 
   public static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     if entry == 0 { return .empty }
     if entry & (X86EntryBits.present | X86EntryBits.noAccess) == 0 {
-      let number = entry >> 6 & 3 | (entry >> 9) << 2
-      return .software(SoftwareCode(code: entry >> 1 & 31, number: number).entry)
+      let number = entry &>> 6 & 3 | (entry &>> 9) &<< 2
+      return .software(SoftwareCode(code: entry &>> 1 & 31, number: number).entry)
     }
-    let frame = (entry & 0xFFFF_F000) >> 12
+    let frame = (entry & 0xFFFF_F000) &>> 12
     if level > 0, entry & X86EntryBits.large == 0 {
       return .table(PageFrameNumber(UInt32(truncatingIfNeeded: frame)))
     }

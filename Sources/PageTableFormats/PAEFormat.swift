@@ -17,7 +17,7 @@ public enum PAEFormat: PageTableFormat {
   public static var firstKernelIndex: Int { 3 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    let index = Int(address.value >> UInt64(12 + 9 * level))
+    let index = Int(address.value &>> UInt64(12 + 9 * level))
     return index & (level == 2 ? 3 : 511)
   }
 
@@ -42,7 +42,7 @@ public enum PAEFormat: PageTableFormat {
 
   /// The root's entries have no rights: those bits are reserved (SDM table 4-8).
   public static func table(_ frame: PageFrameNumber, level: Int) -> UInt64 {
-    let entry = UInt64(frame.value) << 12 | X86EntryBits.present
+    let entry = UInt64(frame.value) &<< 12 | X86EntryBits.present
     if level == 2 { return entry }
     return entry | X86EntryBits.writable | X86EntryBits.user | X86EntryBits.accessed
   }

@@ -7,6 +7,9 @@ import MemoryUnits
 /// Level 0 holds the entries that map base pages; the root is level `levelCount - 1`. An entry
 /// is a `UInt64` on every architecture; formats with 4-byte entries use its low half. Zero is
 /// the empty entry everywhere, and no other entry is zero.
+///
+/// Shifts are masked in all formats: all are by less than 64 bits, and the checked shift needs an
+/// array on 32-bit machines.
 public protocol PageTableFormat: Sendable {
   /// 4 on x86-64, 3 on PAE and Sv39, 2 on i386.
   static var levelCount: Int { get }

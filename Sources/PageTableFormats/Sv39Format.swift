@@ -11,34 +11,34 @@ import MemoryUnits
 /// Source: RISC-V privileged architecture, 4.4 (Sv39); Svpbmt for devices; software entries as
 /// Linux's `arch/riscv/include/asm/pgtable.h` lays them out.
 public enum Sv39Format: PageTableFormat {
-  private static var valid: UInt64 { 1 << 0 }
-  private static var read: UInt64 { 1 << 1 }
-  private static var write: UInt64 { 1 << 2 }
-  private static var execute: UInt64 { 1 << 3 }
-  private static var user: UInt64 { 1 << 4 }
-  private static var global: UInt64 { 1 << 5 }
+  private static var valid: UInt64 { 1 &<< 0 }
+  private static var read: UInt64 { 1 &<< 1 }
+  private static var write: UInt64 { 1 &<< 2 }
+  private static var execute: UInt64 { 1 &<< 3 }
+  private static var user: UInt64 { 1 &<< 4 }
+  private static var global: UInt64 { 1 &<< 5 }
   /// With `valid` clear. Linux: `_PAGE_PROT_NONE`.
-  private static var noAccess: UInt64 { 1 << 5 }
-  private static var accessed: UInt64 { 1 << 6 }
-  private static var dirty: UInt64 { 1 << 7 }
+  private static var noAccess: UInt64 { 1 &<< 5 }
+  private static var accessed: UInt64 { 1 &<< 6 }
+  private static var dirty: UInt64 { 1 &<< 7 }
   /// Linux: `_PAGE_SPECIAL`.
-  private static var uncounted: UInt64 { 1 << 8 }
+  private static var uncounted: UInt64 { 1 &<< 8 }
   /// Svpbmt: non-cacheable, strongly ordered I/O.
-  private static var device: UInt64 { 2 << 61 }
+  private static var device: UInt64 { 2 &<< 61 }
   private static var frameMask: UInt64 { 0x003F_FFFF_FFFF_FC00 }
 
   public static var levelCount: Int { 3 }
   public static var entryByteCount: Int { 8 }
   /// 256 GiB.
-  public static var userLimit: VirtualAddress { VirtualAddress(1 << 38) }
+  public static var userLimit: VirtualAddress { VirtualAddress(1 &<< 38) }
   public static var firstKernelIndex: Int { 256 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    Int(address.value >> UInt64(12 + 9 * level) & 511)
+    Int(address.value &>> UInt64(12 + 9 * level) & 511)
   }
 
   public static func canonical(_ bits: UInt64) -> VirtualAddress {
-    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits << 25) >> 25))
+    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits &<< 25) &>> 25))
   }
 
   public static func entryCount(level: Int) -> Int { 512 }
@@ -52,7 +52,7 @@ public enum Sv39Format: PageTableFormat {
   public static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
-    var entry = UInt64(frame.value) << 10 | rights(protection)
+    var entry = UInt64(frame.value) &<< 10 | rights(protection)
     if protection.contains(.global), protection.isAccessible { entry |= global }
     if protection.contains(.device) { entry |= device }
     if protection.contains(.uncounted) { entry |= uncounted }
@@ -60,20 +60,20 @@ public enum Sv39Format: PageTableFormat {
   }
 
   public static func table(_ frame: PageFrameNumber, level: Int) -> UInt64 {
-    UInt64(frame.value) << 10 | valid
+    UInt64(frame.value) &<< 10 | valid
   }
 
   public static func software(_ entry: SoftwareEntry) -> UInt64 {
     let code = SoftwareCode(entry)
-    return code.code << 7 | code.number << 12
+    return code.code &<< 7 | code.number &<< 12
   }
 
   public static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     if entry == 0 { return .empty }
     if entry & (valid | noAccess) == 0 {
-      return .software(SoftwareCode(code: entry >> 7 & 31, number: entry >> 12).entry)
+      return .software(SoftwareCode(code: entry &>> 7 & 31, number: entry &>> 12).entry)
     }
-    let frame = PageFrameNumber(UInt32(truncatingIfNeeded: (entry & frameMask) >> 10))
+    let frame = PageFrameNumber(UInt32(truncatingIfNeeded: (entry & frameMask) &>> 10))
     if entry & valid != 0, entry & (read | write | execute) == 0 { return .table(frame) }
     return .leaf(
       DecodedEntry.Leaf(

@@ -13,11 +13,11 @@ public enum X8664Format: PageTableFormat {
   public static var firstKernelIndex: Int { 256 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    Int(address.value >> UInt64(12 + 9 * level) & 511)
+    Int(address.value &>> UInt64(12 + 9 * level) & 511)
   }
 
   public static func canonical(_ bits: UInt64) -> VirtualAddress {
-    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits << 16) >> 16))
+    VirtualAddress(UInt64(bitPattern: Int64(bitPattern: bits &<< 16) &>> 16))
   }
 
   public static func entryCount(level: Int) -> Int { 512 }
@@ -36,7 +36,7 @@ public enum X8664Format: PageTableFormat {
 
   /// Writable and for users, since the leaves decide. Linux: `_PAGE_TABLE` without dirty.
   public static func table(_ frame: PageFrameNumber, level: Int) -> UInt64 {
-    UInt64(frame.value) << 12 | X86EntryBits.present | X86EntryBits.writable
+    UInt64(frame.value) &<< 12 | X86EntryBits.present | X86EntryBits.writable
       | X86EntryBits.user | X86EntryBits.accessed
   }
 

@@ -14,22 +14,22 @@ import MemoryUnits
 ///
 /// Source: Intel SDM volume 3A, 4.3 to 4.5.
 enum X86EntryBits {
-  static var present: UInt64 { 1 << 0 }
-  static var writable: UInt64 { 1 << 1 }
-  static var user: UInt64 { 1 << 2 }
-  static var writeThrough: UInt64 { 1 << 3 }
-  static var uncached: UInt64 { 1 << 4 }
-  static var accessed: UInt64 { 1 << 5 }
-  static var dirty: UInt64 { 1 << 6 }
+  static var present: UInt64 { 1 &<< 0 }
+  static var writable: UInt64 { 1 &<< 1 }
+  static var user: UInt64 { 1 &<< 2 }
+  static var writeThrough: UInt64 { 1 &<< 3 }
+  static var uncached: UInt64 { 1 &<< 4 }
+  static var accessed: UInt64 { 1 &<< 5 }
+  static var dirty: UInt64 { 1 &<< 6 }
   /// In an entry above level 0: a leaf.
-  static var large: UInt64 { 1 << 7 }
-  static var global: UInt64 { 1 << 8 }
+  static var large: UInt64 { 1 &<< 7 }
+  static var global: UInt64 { 1 &<< 8 }
   /// With `present` clear. Linux: `_PAGE_PROTNONE`.
-  static var noAccess: UInt64 { 1 << 8 }
+  static var noAccess: UInt64 { 1 &<< 8 }
   /// Linux: `_PAGE_SPECIAL`, software bit 1.
-  static var uncounted: UInt64 { 1 << 9 }
+  static var uncounted: UInt64 { 1 &<< 9 }
   /// In formats with 8-byte entries.
-  static var noExecute: UInt64 { 1 << 63 }
+  static var noExecute: UInt64 { 1 &<< 63 }
 
   /// What `protecting` takes from the old entry.
   static var kept: UInt64 {

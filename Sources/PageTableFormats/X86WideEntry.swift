@@ -13,7 +13,7 @@ enum X86WideEntry {
   static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
-    var entry = UInt64(frame.value) << 12
+    var entry = UInt64(frame.value) &<< 12
     entry |= X86EntryBits.rights(protection) | X86EntryBits.attributes(protection)
     if !protection.contains(.execute) { entry |= X86EntryBits.noExecute }
     if level > 0 { entry |= X86EntryBits.large }
@@ -22,14 +22,14 @@ enum X86WideEntry {
 
   static func software(_ entry: SoftwareEntry) -> UInt64 {
     let code = SoftwareCode(entry)
-    return code.number << 32 | code.code << 1
+    return code.number &<< 32 | code.code &<< 1
   }
 
   static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     if entry == 0 { return .empty }
-    let frame = (entry & frameMask) >> 12
+    let frame = (entry & frameMask) &>> 12
     if entry & (X86EntryBits.present | X86EntryBits.noAccess) == 0 {
-      return .software(SoftwareCode(code: entry >> 1 & 31, number: entry >> 32).entry)
+      return .software(SoftwareCode(code: entry &>> 1 & 31, number: entry &>> 32).entry)
     }
     if level > 0, entry & X86EntryBits.large == 0 {
       return .table(PageFrameNumber(UInt32(truncatingIfNeeded: frame)))

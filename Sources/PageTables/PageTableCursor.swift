@@ -63,10 +63,10 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   public mutating func move(to target: VirtualAddress) {
     let difference = address.value ^ target.value
     address = target
-    if level == M.Format.rootLevel || difference >> spanShift == 0 {
+    if level == M.Format.rootLevel || difference &>> spanShift == 0 {
       index = M.Format.index(of: target, level: level)
     } else {
-      repeat { level += 1 } while level < M.Format.rootLevel && difference >> spanShift != 0
+      repeat { level += 1 } while level < M.Format.rootLevel && difference &>> spanShift != 0
       enterTable()
     }
     if level > 0 { descend() }
@@ -93,8 +93,8 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
         if level == 0 || !descend() { return true }
         continue
       }
-      let next = (address.value >> spanShift) &+ 1
-      let start = VirtualAddress(next << spanShift)
+      let next = (address.value &>> spanShift) &+ 1
+      let start = VirtualAddress(next &<< spanShift)
       guard start.value != 0, start < limit, level < M.Format.rootLevel else { return false }
       move(to: start)
     }
@@ -104,7 +104,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The same, from the entry after this one on.
   public mutating func moveToNextOccupied(before limit: VirtualAddress) -> Bool {
     let shift = M.Format.pageSize(level: level).shift
-    let next = VirtualAddress(((address.value >> shift) &+ 1) << shift)
+    let next = VirtualAddress(((address.value &>> shift) &+ 1) &<< shift)
     guard next.value != 0, next < limit else { return false }
     if index &+ 1 < M.Format.entryCount(level: level) {
       index &+= 1
@@ -195,7 +195,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// - Returns: false if there is none before the limit; the cursor did not move then.
   private mutating func scan(before limit: VirtualAddress) -> Bool {
     let shift = M.Format.pageSize(level: level).shift
-    let reach = Int((limit.value &- 1) >> shift &- address.value >> shift)
+    let reach = Int((limit.value &- 1) &>> shift &- address.value &>> shift)
     let last = min(M.Format.entryCount(level: level) &- 1, index &+ reach)
     var place = index
     while table[place] == 0 {
@@ -203,7 +203,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       place &+= 1
     }
     if place != index {
-      address = VirtualAddress((address.value >> shift &+ UInt64(place &- index)) << shift)
+      address = VirtualAddress((address.value &>> shift &+ UInt64(place &- index)) &<< shift)
       index = place
     }
     return true

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 import PageTableFormats
@@ -70,7 +71,7 @@ extension PageTables {
       let entry = table[index]
       if entry == 0 { continue }
       used += 1
-      let bits = base | UInt64(index) << M.Format.pageSize(level: level).shift
+      let bits = base | UInt64(index) &<< M.Format.pageSize(level: level).shift
       let address = M.Format.canonical(bits)
       switch M.Format.decode(entry, level: level) {
       case .empty, .software: break
