@@ -75,3 +75,18 @@ public struct MemoryBlock: BitwiseCopyable, @unchecked Sendable {
     precondition(offset >= 0 && count >= 0 && offset <= byteCount &- count, "outside its block")
   }
 }
+
+/// Lends the bytes of a plain local value as a block, for as long as the body runs.
+///
+/// - Precondition: the body lets no copy of the block outlive it.
+public func withMemoryBlock<Value: BitwiseCopyable, Result, Failure: Error>(
+  over value: inout Value, _ body: (MemoryBlock) throws(Failure) -> Result
+) throws(Failure) -> Result {
+  try unsafe withUnsafeMutableBytes(of: &value) {
+    (bytes: UnsafeMutableRawBufferPointer) throws(Failure) -> Result in
+    guard let base = bytes.baseAddress else { preconditionFailure("a value without bytes") }
+    // SAFETY: the value lives as long as the body runs, and nobody else reaches it.
+    let block = unsafe MemoryBlock(unsafeBase: base, byteCount: bytes.count)
+    return try body(block)
+  }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import MemoryUnits
+import PageFrames
+import PageTableFormats
+import PageTables
+
+/// How `remap` may place the new range.
+public enum RemapPlacement: BitwiseCopyable {
+  /// Only where it is.
+  case inPlace
+  /// Elsewhere if need be. Linux: `MREMAP_MAYMOVE`.
+  case movable
+  /// There. Linux: `MREMAP_FIXED`.
+  case fixed(VirtualAddress)
+}
+
+extension AddressSpaces {
+  /// Grows, shrinks or moves a mapping with its pages. Linux: `mremap()`.
+  ///
+  /// - Throws: `invalidArgument`, `badAddress` (a hole, or more than one area), `outOfMemory`
+  ///   (no room, or not in place).
+  /// - Context: may reclaim; does not sleep.
+  public func remap(
+    _ space: Reference<AddressSpace>, from start: VirtualAddress, byteCount: ByteCount,
+    to newByteCount: ByteCount, _ placement: RemapPlacement
+  ) throws(MemoryError) -> VirtualAddress {
+    guard start.isPageAligned, newByteCount > .zero, byteCount > .zero,
+      newByteCount.value <= Format.userLimit.value
+    else { throw .invalidArgument }
+    let old = try checkedRange(start, byteCount)
+    let count = newByteCount.pagesRoundedUp
+    if case .fixed(let target) = placement {
+      return try moveFixed(space, old, count, target)
+    }
+    if count <= old.count {
+      if count < old.count {
+        try unmap(space, PageRange(start: old.start + count, end: old.end))
+      }
+      return start
+    }
+    guard let area = area(in: space, at: old.start), old.end <= heap[area].end else {
+      throw .badAddress
+    }
+    let growth = count - old.count
+    guard heap[space].pageCount + growth <= heap[space].pageLimit else { throw .outOfMemory }
+    let beyond = PageRange(start: old.end, count: growth)
+    if heap[area].end == old.end, beyond.end <= userEnd, isFree(beyond, in: space) {
+      grow(area, by: growth)
+      return start
+    }
+    guard case .movable = placement else { throw .outOfMemory }
+    let target = try findRoom(for: count, in: space)
+    try move(old, count, to: target.start, in: space)
+    return target.start.address
+  }
+
+  private func grow(_ area: Reference<Area>, by growth: PageCount) {
+    let space = heap[area].space
+    resize(area, start: heap[area].start, end: heap[area].end + growth)
+    heap[space].pageCount += growth
+    if heap[space].peakPageCount < heap[space].pageCount {
+      heap[space].peakPageCount = heap[space].pageCount
+    }
+    if isCommitted(area) { memory.value.committedPageCount += growth }
+    mergedWithNext(area)
+  }
+
+  private func moveFixed(
+    _ space: Reference<AddressSpace>, _ old: PageRange, _ count: PageCount,
+    _ target: VirtualAddress
+  ) throws(MemoryError) -> VirtualAddress {
+    let new = try checkedRange(target, count.bytes)
+    guard new.end <= old.start || old.end <= new.start else { throw .invalidArgument }
+    guard new.start >= Self.lowestPage else { throw .notPermitted }
+    guard let area = area(in: space, at: old.start), old.end <= heap[area].end else {
+      throw .badAddress
+    }
+    try unmap(space, new)
+    var kept = old
+    if count < old.count {
+      kept.end = old.start + count
+      try unmap(space, PageRange(start: kept.end, end: old.end))
+    }
+    try move(kept, count, to: new.start, in: space)
+    return target
+  }
+
+  /// Moves a part of one area, pages and all, to a free place. Linux: `move_vma()`.
+  private func move(
+    _ old: PageRange, _ count: PageCount, to start: PageNumber, in space: Reference<AddressSpace>
+  ) throws(MemoryError) {
+    guard let area = area(in: space, at: old.start) else { throw .badAddress }
+    var value = heap[area]
+    value.fileIndex = heap[area].index(of: old.start)
+    value.start = start
+    value.end = start + count
+    value.clearLinks()
+    let new = try allocate(value)
+    do {
+      try copyRegions(of: area, to: new)
+    } catch {
+      heap.free(new)
+      throw error
+    }
+    if let region = heap[area].region.reference {
+      heap[new].region = Link(region)
+      heap[region].activeAreaCount += 1
+    }
+    if let file = value.file.reference {
+      heap[file].users += 1
+      insertMapping(new, of: file)
+    }
+    insert(new, into: space)
+    heap[space].pageCount += count
+    if isCommitted(new) { memory.value.committedPageCount += count }
+    do {
+      try moveEntries(old, to: start, in: space)
+      try unmap(space, old)
+    } catch {
+      // What was moved already is lost with the new place: no entry may stay in both.
+      unmapPages(of: space, from: start, to: start + count)
+      discard(new)
+      throw error
+    }
+    mergeAround(PageRange(start: start, count: count), in: space)
+  }
+
+  /// Linux: `move_page_tables()`.
+  private func moveEntries(
+    _ old: PageRange, to start: PageNumber, in space: Reference<AddressSpace>
+  ) throws(MemoryError) {
+    let root = heap[space].root
+    var from = tables.cursor(root, at: old.start.address)
+    var to = tables.cursor(root, at: start.address)
+    var found = from.findOccupied(before: old.end.address)
+    while found {
+      let page = from.address.page
+      let target = start + (page - old.start)
+      to.move(to: target.address)
+      try prepare(&to)
+      if case .leaf(let leaf) = from.take() {
+        put(leaf.frame, leaf.protection, &to)
+        if !leaf.protection.contains(.uncounted) {
+          noteDirt(leaf)
+          frames.unmapped(leaf.frame, at: page, space: space.raw)
+          frames.mapped(leaf.frame, at: target, space: space.raw)
+        }
+      }
+      found = from.moveToNextOccupied(before: old.end.address)
+    }
+    machine.flush(.space)
+  }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+import PageTableFormats
+import PageTables
+
+extension AddressSpaces {
+  /// Removes whatever is mapped in a range. Linux: `munmap()`, `do_vmi_munmap()`.
+  ///
+  /// - Throws: `invalidArgument` for an unaligned start, no bytes, or a range beyond user space;
+  ///   `outOfMemory` if an area would have to be split and there is no memory for it.
+  /// - Context: may reclaim; does not sleep.
+  public func unmap(
+    _ space: Reference<AddressSpace>, from start: VirtualAddress, byteCount: ByteCount
+  ) throws(MemoryError) {
+    let range = try checkedRange(start, byteCount)
+    try unmap(space, range)
+  }
+
+  func unmap(_ space: Reference<AddressSpace>, _ range: PageRange) throws(MemoryError) {
+    guard let first = firstArea(in: space, endingAfter: range.start),
+      heap[first].start < range.end
+    else { return }
+    try splitEdges(of: range, in: space)
+    unmapPages(of: space, from: range.start, to: range.end)
+    while let area = firstArea(in: space, endingAfter: range.start),
+      heap[area].start < range.end
+    {
+      discard(area)
+    }
+  }
+
+  /// Makes area borders at both ends of a range, where areas reach over them.
+  func splitEdges(of range: PageRange, in space: Reference<AddressSpace>) throws(MemoryError) {
+    if let area = area(in: space, at: range.start), heap[area].start < range.start {
+      _ = try split(area, at: range.start)
+    }
+    if let area = area(in: space, at: range.end), heap[area].start < range.end {
+      _ = try split(area, at: range.end)
+    }
+  }
+
+  /// Cuts an area in two; returns the upper part. Linux: `__split_vma()`.
+  func split(
+    _ area: Reference<Area>, at page: PageNumber
+  ) throws(MemoryError) -> Reference<Area> {
+    let space = heap[area].space
+    guard heap[space].areaCount < Self.areaLimit else { throw .outOfMemory }
+    var upper = heap[area]
+    upper.fileIndex = heap[area].index(of: page)
+    upper.start = page
+    upper.clearLinks()
+    let new = try allocate(upper)
+    do {
+      try copyRegions(of: area, to: new)
+    } catch {
+      heap.free(new)
+      throw error
+    }
+    if let region = heap[area].region.reference {
+      heap[new].region = Link(region)
+      heap[region].activeAreaCount += 1
+    }
+    unindex(area)
+    heap[area].end = page
+    reindex(area)
+    if let file = heap[area].file.reference {
+      heap[file].users += 1
+      insertMapping(new, of: file)
+    }
+    insert(new, into: space)
+    return new
+  }
+
+  /// Removes an area none of whose pages is mapped.
+  func discard(_ area: Reference<Area>) {
+    let space = heap[area].space
+    let pages = heap[area].pageCount
+    heap[space].pageCount -= pages
+    if isCommitted(area) { memory.value.committedPageCount -= pages }
+    remove(area, from: space)
+    if let file = heap[area].file.reference {
+      removeMapping(area, of: file)
+      release(file)
+    }
+    unlinkRegions(of: area)
+    heap.free(area)
+  }
+
+  /// Clears all entries of a range and lets their frames go, after one flush.
+  ///
+  /// - Complexity: O(mapped pages + tables). Linux: `unmap_page_range()`, `tlb_finish_mmu()`.
+  func unmapPages(
+    of space: Reference<AddressSpace>, from start: PageNumber, to end: PageNumber
+  ) {
+    var batch = UnmapBatch(tables)
+    var cursor = tables.cursor(heap[space].root, at: start.address)
+    var found = cursor.findOccupied(before: end.address)
+    while found {
+      let page = cursor.address.page
+      // The batch keeps the frame at least until its next addition.
+      if case .leaf(let leaf) = cursor.take(into: &batch),
+        !leaf.protection.contains(.uncounted)
+      {
+        noteDirt(leaf)
+        forget(leaf.frame, page: page, space: space)
+      }
+      found = cursor.moveToNextOccupied(before: end.address)
+    }
+    batch.finish()
+  }
+
+  /// Keeps what the CPU noted in an entry that is being cleared.
+  func noteDirt(_ leaf: DecodedEntry.Leaf) {
+    guard leaf.isDirty, frames.table[leaf.frame].kind == .file else { return }
+    frames.table[leaf.frame].flags.insert(.dirty)
+  }
+
+  /// Counts one mapping of a frame less, and drops the reference that it held.
+  ///
+  /// - Precondition: no CPU can still use the translation.
+  func leave(_ frame: PageFrameNumber, page: PageNumber, space: Reference<AddressSpace>) {
+    forget(frame, page: page, space: space)
+    _ = frames.release(frame)
+  }
+
+  /// Counts one mapping of a frame less; the caller still holds its reference.
+  func forget(_ frame: PageFrameNumber, page: PageNumber, space: Reference<AddressSpace>) {
+    frames.unmapped(frame, at: page, space: space.raw)
+    switch frames.table[frame].kind {
+    case .anonymous:
+      heap[space].anonymousCount -= PageCount(1)
+      if frames.table[frame].mappings == 0 { memory.value.anonymousPageCount -= PageCount(1) }
+    default:
+      if frames.table[frame].mappings == 0 { memory.value.mappedFilePageCount -= PageCount(1) }
+      let file = Link<CachedFile>(raw: frames.table[frame].owner).reference
+      if let file, heap[file].backing == .memory {
+        heap[space].sharedCount -= PageCount(1)
+      } else {
+        heap[space].fileCount -= PageCount(1)
+      }
+    }
+  }
+
+  /// A range of user pages as a program passes it.
+  func checkedRange(
+    _ start: VirtualAddress, _ byteCount: ByteCount
+  ) throws(MemoryError) -> PageRange {
+    guard start.isPageAligned, byteCount > .zero, byteCount.value <= Format.userLimit.value,
+      start.value <= Format.userLimit.value - byteCount.value
+    else { throw .invalidArgument }
+    return PageRange(start: start.page, count: byteCount.pagesRoundedUp)
+  }
+}
+
+/// Pages from one up to, not including, another.
+struct PageRange: BitwiseCopyable, Equatable {
+  var start: PageNumber
+  var end: PageNumber
+
+  init(start: PageNumber, end: PageNumber) {
+    self.start = start
+    self.end = end
+  }
+
+  init(start: PageNumber, count: PageCount) {
+    self.init(start: start, end: start + count)
+  }
+
+  var count: PageCount { end - start }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IntrusiveStructures
+import KernelHeap
+import MemoryUnits
+
+/// A file as memory sees it: its pages that are in RAM and the areas that map it.
+///
+/// Linux: `struct address_space`.
+public struct CachedFile: HeapObject {
+  public static var cacheName: StaticString { "address_space" }
+  public static var cacheIndex: Int { 4 }
+
+  public enum Backing: UInt8, Sendable, BitwiseCopyable {
+    /// Pages are read from a disk, and clean ones may be dropped.
+    case disk
+    /// Pages begin as zeros and live in memory only. Linux: shmem.
+    case memory
+  }
+
+  /// The file's size in bytes.
+  public var byteCount: UInt64
+  /// The raw reference of the owner above (an inode), 0 for none.
+  public let owner: UInt32
+  public let backing: Backing
+  /// Areas and open files that hold it. At 0 its owner may let it go.
+  public var users: UInt32 = 1
+
+  /// Frames by page index; an entry is a frame number.
+  var pages = RadixTree<Reference<PageCacheNode>>()
+  public internal(set) var pageCount = PageCount.zero
+  /// The areas that map it, by index range. Linux: `i_mmap`.
+  var mappings = IntervalTree<Reference<Area>>()
+  /// The page after the last that was read ahead, to tell a sequential reader.
+  var readAheadNext: UInt64 = 0
+
+  /// Pages that hold a byte of the file.
+  public var indexLimit: UInt64 {
+    (byteCount >> PageSize.base.shift) + (byteCount & (PageSize.base.bytes - 1) == 0 ? 0 : 1)
+  }
+
+  public init(byteCount: UInt64, owner: UInt32, backing: Backing) {
+    self.byteCount = byteCount
+    self.owner = owner
+    self.backing = backing
+  }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import Machine
+import MemoryUnits
+import PageFrames
+import PageTables
+
+/// What address spaces and the page cache need of the kernel around them.
+///
+/// A conforming value is one reference, so that it can be passed on for nothing. The layers below
+/// it are reached through it; relief, file contents and sleep come from the layers above.
+public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
+  associatedtype Hardware: Machine
+
+  var machine: Hardware { get }
+  var frames: PageFrames<Hardware> { get }
+  var heap: ObjectHeap<Hardware> { get }
+  var tables: PageTables<Hardware> { get }
+
+  /// The state of this layer: page-cache lists, counters, the zero page.
+  var memory: Resident<MemoryState> { get }
+
+  /// The process that runs, for the log; 0 for the kernel.
+  var currentProcess: UInt32 { get }
+
+  /// Starts reading a page of a file from its disk into a locked frame; the end of the transfer
+  /// is told with `AddressSpaces.readCompleted`.
+  ///
+  /// Context: may sleep (to read where the file's blocks are).
+  /// - Throws: `inputOutput` where the disk or its file system is damaged, `outOfMemory`.
+  func startReading(
+    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
+  ) throws(MemoryError)
+
+  /// Sleeps until somebody wakes the key; it may return earlier, so callers look again.
+  ///
+  /// Context: may sleep. Other tasks run; what they change is seen afterwards.
+  func sleep(on key: SleepKey)
+
+  /// Wakes all that sleep on a key. Context: any.
+  func wake(_ key: SleepKey)
+}
+
+/// What a task sleeps on: a frame's lock, or one channel of a kernel object.
+public struct SleepKey: Equatable, Sendable, BitwiseCopyable {
+  public let value: UInt64
+
+  public static func frame(_ frame: PageFrameNumber) -> Self {
+    Self(value: UInt64(frame.value))
+  }
+
+  /// - Parameter channel: tells apart what is waited for at one object, from 1.
+  public static func object(_ raw: UInt32, channel: UInt8) -> Self {
+    Self(value: UInt64(raw) | UInt64(channel) << 32)
+  }
+}
+
+/// Why a memory operation was refused; each case is one errno of Linux.
+public enum MemoryError: Error, BitwiseCopyable {
+  /// ENOMEM: no frame, no room in the address space, or a hole in the range.
+  case outOfMemory
+  /// EINVAL
+  case invalidArgument
+  /// EACCES
+  case accessDenied
+  /// EPERM
+  case notPermitted
+  /// EEXIST
+  case exists
+  /// ENODEV
+  case noDevice
+  /// EOVERFLOW
+  case overflow
+  /// EFAULT
+  case badAddress
+  /// EIO
+  case inputOutput
+  /// EAGAIN
+  case again
+  /// EINTR
+  case interrupted
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryUnits
+
+/// What all address spaces of a machine share.
+public struct MemoryState: BitwiseCopyable {
+  /// The frame of zeros that reads of untouched memory see. Linux: `empty_zero_page`.
+  public let zeroFrame: PageFrameNumber
+  /// The page table whose kernel half every space shares.
+  public let kernelRoot: PageFrameNumber
+
+  /// Pages of files, the ones that came or were used last at the front. Linux: the file LRU.
+  var firstFilePage: UInt32 = 0
+  var lastFilePage: UInt32 = 0
+  /// Pages of disk files in memory, and of memory-backed ones.
+  public internal(set) var filePageCount = PageCount.zero
+  public internal(set) var sharedPageCount = PageCount.zero
+  public internal(set) var anonymousPageCount = PageCount.zero
+  /// Frames of files that some page table maps. Linux: `NR_FILE_MAPPED`.
+  public internal(set) var mappedFilePageCount = PageCount.zero
+  /// Events since boot. Linux: `pgfault`, `pgmajfault`.
+  public internal(set) var faultCount: UInt64 = 0
+  public internal(set) var majorFaultCount: UInt64 = 0
+  /// Private writable pages that programs were promised. Linux: `Committed_AS`.
+  public internal(set) var committedPageCount = PageCount.zero
+
+  public init(zeroFrame: PageFrameNumber, kernelRoot: PageFrameNumber) {
+    self.zeroFrame = zeroFrame
+    self.kernelRoot = kernelRoot
+  }
+}

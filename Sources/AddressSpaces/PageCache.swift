@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IntrusiveStructures
+import KernelHeap
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+
+/// What a look into the page cache came to.
+enum PageLookUp {
+  /// The frame is up to date and nobody changes it; it is not retained for the caller.
+  case present(PageFrameNumber)
+  /// Somebody else was reading it; the caller slept and looks again.
+  case slept
+  /// It was read for this caller, who slept and looks again.
+  case sleptForDisk
+}
+
+/// The page cache: the pages of files that are in memory.
+///
+/// The cache holds one reference to each of its frames; each mapping and each user another. A
+/// frame is `locked` while its contents are on their way, `upToDate` once they are there.
+///
+/// Linux: `mm/filemap.c`.
+extension AddressSpaces {
+  /// Pages that one miss reads at the most. Linux: `read_ahead_kb` 128.
+  static var readAheadCount: UInt64 { 32 }
+
+  var nodes: PageCacheNodes<Environment.Hardware> { PageCacheNodes(heap: heap) }
+
+  /// A file without pages.
+  ///
+  /// - Throws: `outOfMemory`. Context: may reclaim.
+  public func makeFile(
+    byteCount: UInt64, owner: UInt32, backing: CachedFile.Backing
+  ) throws(MemoryError) -> Reference<CachedFile> {
+    try allocate(CachedFile(byteCount: byteCount, owner: owner, backing: backing))
+  }
+
+  /// Counts one more user of a file. Linux: `get_file()`.
+  public func retain(_ file: Reference<CachedFile>) { heap[file].users += 1 }
+
+  /// Counts one user less; the last one takes the file's pages with it.
+  ///
+  /// - Precondition: no transfer for the file is under way, if this is the last.
+  public func release(_ file: Reference<CachedFile>) {
+    heap[file].users -= 1
+    guard heap[file].users == 0 else { return }
+    while let (index, _) = heap[file].pages.next(from: 0, in: nodes) {
+      dropPage(of: file, index: index)
+    }
+    heap.free(file)
+  }
+
+  /// The frame of a page, read if it is missing; retained: the caller releases it.
+  ///
+  /// - Throws: `inputOutput` if it could not be read, `outOfMemory`.
+  /// - Context: may sleep. Linux: `read_mapping_page()`.
+  public func page(
+    of file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> PageFrameNumber {
+    while true {
+      guard case .present(let frame) = try lookUp(file, index: index) else { continue }
+      frames.retain(frame)
+      frames.table[frame].flags.insert(.referenced)
+      return frame
+    }
+  }
+
+  /// The frame of a page if it is there and up to date; not retained. Context: any.
+  func upToDatePage(of file: Reference<CachedFile>, index: UInt64) -> PageFrameNumber? {
+    guard let entry = heap[file].pages.entry(at: index, in: nodes) else { return nil }
+    let frame = PageFrameNumber(entry)
+    let flags = frames.table[frame].flags
+    return flags.contains(.upToDate) && !flags.contains(.locked) ? frame : nil
+  }
+
+  /// Finds a page, or does one step towards having it.
+  ///
+  /// - Context: may sleep, and then says so.
+  func lookUp(
+    _ file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> PageLookUp {
+    guard let entry = heap[file].pages.entry(at: index, in: nodes) else {
+      if heap[file].backing == .memory { return .present(try zeroPage(of: file, index: index)) }
+      try readAhead(file, from: index)
+      return .sleptForDisk
+    }
+    let frame = PageFrameNumber(entry)
+    let flags = frames.table[frame].flags
+    if flags.contains(.locked) {
+      environment.sleep(on: .frame(frame))
+      return .slept
+    }
+    if flags.contains(.upToDate) { return .present(frame) }
+    // Its transfer failed. It is tried again by whoever comes next.
+    dropPage(of: file, index: index)
+    throw .inputOutput
+  }
+
+  private func zeroPage(
+    of file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> PageFrameNumber {
+    let frame = try allocateFrame(.file, content: .zeroed)
+    try enter(frame, in: file, index: index)
+    frames.table[frame].flags.insert(.upToDate)
+    return frame
+  }
+
+  /// Starts reading a page and those behind it, and sleeps until the first is there.
+  private func readAhead(
+    _ file: Reference<CachedFile>, from index: UInt64
+  ) throws(MemoryError) {
+    heap[file].users += 1
+    defer { release(file) }
+    let limit = max(index + 1, min(heap[file].indexLimit, index + Self.readAheadCount))
+    let first = try allocateFrame(.file, content: .uninitialized)
+    try startReading(file, index, into: first)
+    var next = index + 1
+    // Pages ahead are a guess: they never make memory short.
+    while next < limit, heap[file].pages.entry(at: next, in: nodes) == nil,
+      let frame = spareFrame(), (try? startReading(file, next, into: frame)) != nil
+    {
+      next += 1
+    }
+    while frames.table[first].flags.contains(.locked), isPage(first, of: file, index) {
+      environment.sleep(on: .frame(first))
+    }
+  }
+
+  private func isPage(
+    _ frame: PageFrameNumber, of file: Reference<CachedFile>, _ index: UInt64
+  ) -> Bool {
+    heap[file].pages.entry(at: index, in: nodes) == frame.value
+  }
+
+  /// A frame for a page that somebody may want later: none where that would mean reclaim.
+  private func spareFrame() -> PageFrameNumber? {
+    let request = FrameRequest(
+      kind: .file, zoneLimit: .highMemory, mobility: .movable, content: .uninitialized)
+    do {
+      return try frames.allocate(request).surrender()
+    } catch {
+      return nil
+    }
+  }
+
+  /// - Throws: `outOfMemory`, `inputOutput`; the frame then belongs to the cache or is freed.
+  private func startReading(
+    _ file: Reference<CachedFile>, _ index: UInt64, into frame: PageFrameNumber
+  ) throws(MemoryError) {
+    try enter(frame, in: file, index: index)
+    frames.table[frame].flags.insert(.locked)
+    do {
+      try environment.startReading(file, index: index, into: frame)
+    } catch {
+      readCompleted(file, index: index, frame: frame, succeeded: false)
+      throw error
+    }
+  }
+
+  /// Tells that the contents of a frame are there, or never will be. Context: any.
+  public func readCompleted(
+    _ file: Reference<CachedFile>, index: UInt64, frame: PageFrameNumber, succeeded: Bool
+  ) {
+    if succeeded { frames.table[frame].flags.insert(.upToDate) }
+    frames.table[frame].flags.remove(.locked)
+    environment.wake(.frame(frame))
+  }
+
+  /// Enters a new frame in a file's table and in the list of file pages.
+  ///
+  /// - Throws: `outOfMemory`; the frame is then freed.
+  private func enter(
+    _ frame: PageFrameNumber, in file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) {
+    do {
+      _ = try relieved { () throws(AllocationError) in
+        try heap[file].pages.insert(frame.value, at: index, in: nodes)
+      }
+    } catch {
+      _ = frames.release(frame)
+      throw error
+    }
+    frames.assign(frame, kind: .file, owner: file.raw, index: index)
+    heap[file].pageCount += PageCount(1)
+    if heap[file].backing == .disk {
+      memory.value.filePageCount += PageCount(1)
+      pushFilePage(frame)
+    } else {
+      memory.value.sharedPageCount += PageCount(1)
+    }
+  }
+
+  /// Takes a page out of the cache; its frame is freed once nobody uses it any more.
+  ///
+  /// - Precondition: it is not locked.
+  public func dropPage(of file: Reference<CachedFile>, index: UInt64) {
+    guard let entry = heap[file].pages.remove(at: index, in: nodes) else { return }
+    let frame = PageFrameNumber(entry)
+    heap[file].pageCount -= PageCount(1)
+    if heap[file].backing == .disk {
+      memory.value.filePageCount -= PageCount(1)
+      removeFilePage(frame)
+    } else {
+      memory.value.sharedPageCount -= PageCount(1)
+    }
+    _ = frames.release(frame)
+  }
+
+  // The list of pages of disk files, in the order in which they came or were last used
+
+  /// The page that was unused for longest, nil if there is none.
+  public var oldestFilePage: PageFrameNumber? {
+    let last = memory.value.lastFilePage
+    return last == 0 ? nil : PageFrameNumber(last)
+  }
+
+  /// Makes a page the last to be dropped.
+  public func rotateFilePage(_ frame: PageFrameNumber) {
+    removeFilePage(frame)
+    pushFilePage(frame)
+  }
+
+  private func pushFilePage(_ frame: PageFrameNumber) {
+    let first = memory.value.firstFilePage
+    frames.table[frame].next = first
+    frames.table[frame].previous = 0
+    if first == 0 {
+      memory.value.lastFilePage = frame.value
+    } else {
+      frames.table[PageFrameNumber(first)].previous = frame.value
+    }
+    memory.value.firstFilePage = frame.value
+  }
+
+  private func removeFilePage(_ frame: PageFrameNumber) {
+    let (next, previous) = (frames.table[frame].next, frames.table[frame].previous)
+    if previous == 0 {
+      memory.value.firstFilePage = next
+    } else {
+      frames.table[PageFrameNumber(previous)].next = next
+    }
+    if next == 0 {
+      memory.value.lastFilePage = previous
+    } else {
+      frames.table[PageFrameNumber(next)].previous = previous
+    }
+    frames.table[frame].next = 0
+    frames.table[frame].previous = 0
+  }
+}
