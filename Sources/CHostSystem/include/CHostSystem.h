@@ -1,2 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// What the tool wants of Linux and Swift cannot say well: fork with care, atomics on shared
+// memory, signals, and copying by reference.
+
+static inline uint64_t load_acquire(const void *place) {
+  return __atomic_load_n((const uint64_t *)place, __ATOMIC_ACQUIRE);
+}
+
+static inline void store_release(void *place, uint64_t value) {
+  __atomic_store_n((uint64_t *)place, value, __ATOMIC_RELEASE);
+}
+
+static inline void processor_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/// Starts a program in a process group of its own, which the kernel kills when the calling thread
+/// ends, however that happens. Descriptors 0, 1 and 2 become the given ones (-1: /dev/null),
+/// `kept` stays open under its own number (-1: none), all others are closed.
+/// Returns its pid, or minus errno, also where exec fails.
+pid_t spawn_bound(const char *path, char *const arguments[], char *const environment[],
+                  int input, int output, int error, int kept);
+
+/// Memory without a name in any folder, inherited by children. Returns a descriptor or -errno.
+int make_memory_file(const char *name, uint64_t bytes);
+
+/// Gives `target` the content of `source`: by reference where the file system can, else copied.
+/// Returns 0 or -errno.
+int copy_content(const char *source, const char *target);
+
+/// From now on SIGINT, SIGTERM, SIGHUP and the timer set a mark; SIGPIPE is ignored.
+/// Each mark is repeated so that a call which was about to block is interrupted too.
+void watch_signals(void);
+/// The first signal that was marked, or 0.
+int watched_signal(void);
+/// Marks SIGALRM after so many milliseconds.
+void start_timer(uint64_t milliseconds);
+
+/// The state of a file, in types of fixed size.
+struct file_facts {
+  uint64_t device, inode, size;
+  uint32_t mode, links;
+};
+/// Returns 0 or -errno. `follow`: 0 tells of a symbolic link itself.
+int read_facts(const char *path, int follow, struct file_facts *facts);
+/// Whether this process may execute the file: 0 or -errno.
+int may_execute(const char *path);
