@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CLOSE_AT_EXEC 4u  // CLOSE_RANGE_CLOEXEC
@@ -161,6 +163,13 @@ void start_timer(uint64_t milliseconds) {
                    .tv_usec = (suseconds_t)(milliseconds % 1000 * 1000)},
       .it_interval = {.tv_usec = 100000}};
   setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+int wait_readable(int descriptor, uint64_t microseconds) {
+  struct pollfd wish = {.fd = descriptor, .events = POLLIN};
+  struct timespec time = {.tv_sec = (time_t)(microseconds / 1000000),
+                          .tv_nsec = (long)(microseconds % 1000000 * 1000)};
+  return ppoll(&wish, 1, &time, NULL) > 0;
 }
 
 int read_facts(const char *path, int follow, struct file_facts *facts) {

@@ -92,6 +92,19 @@ public struct HostFile: ~Copyable {
     }
   }
 
+  /// Writes at the end: at a known place in a file, in order to a pipe or a device.
+  func append(_ buffer: [UInt8], after offset: UInt64) throws(HostError) {
+    do throws(HostError) { try write(buffer, at: offset) } catch {
+      guard error.number == ESPIPE else { throw error }
+      // SAFETY: the array's own bytes, for the length of the call.
+      let failure: HostError? = unsafe buffer.withUnsafeBytes { bytes in
+        do throws(HostError) { try unsafe writeAll(bytes, to: descriptor) } catch { return error }
+        return nil
+      }
+      if let failure { throw failure }
+    }
+  }
+
   /// The whole content of a small file.
   static func content(of path: String) throws(HostError) -> [UInt8] {
     let file = try HostFile(reading: path)

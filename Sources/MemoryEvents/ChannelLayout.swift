@@ -27,6 +27,9 @@ public enum ChannelLayout {
   public static var terminalsOffset: Int { 0x018 }
   /// Seed of all randomness; 0: nothing is random.
   public static var seedOffset: Int { 0x020 }
+  /// 1: input is handed over as it comes, so a read may get less than it asked for; 0: a read
+  /// gets what it asked for, or all up to the end of the input.
+  public static var interactiveOffset: Int { 0x028 }
   /// Bytes of each disk, 8 bytes each, root first; 0 where there is none.
   public static var diskBytesOffset: Int { 0x040 }
 

@@ -45,6 +45,9 @@ int watched_signal(void);
 /// Marks SIGALRM after so many milliseconds.
 void start_timer(uint64_t milliseconds);
 
+/// Waits until a descriptor can be read (-1: none), at most so long. Says whether it can.
+int wait_readable(int descriptor, uint64_t microseconds);
+
 /// The state of a file, in types of fixed size.
 struct file_facts {
   uint64_t device, inode, size;

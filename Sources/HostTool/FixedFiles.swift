@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What is on every root disk: folders to mount on, and a small /etc that is no host's.
+enum FixedFiles {
+  static func add(to contents: inout RootContents) {
+    for folder in ["/dev", "/proc", "/run", "/sys", "/var", "/var/scratch", "/etc"] {
+      contents.addFolder(folder, permissions: 0o755)
+    }
+    contents.addFolder("/tmp", permissions: 0o1777)
+    contents.addFolder("/root", permissions: 0o700)
+    contents.addText(
+      "/etc/passwd",
+      """
+      root:x:0:0:root:/root:/bin/sh
+      daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+      user:x:1000:1000:user:/:/bin/sh
+      nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+
+      """)
+    contents.addText(
+      "/etc/group",
+      """
+      root:x:0:
+      daemon:x:1:
+      tty:x:5:
+      user:x:1000:
+      nogroup:x:65534:
+
+      """)
+    contents.addText("/etc/hosts", "127.0.0.1\tlocalhost quire\n")
+    contents.addText("/etc/hostname", "quire\n")
+    contents.addText(
+      "/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
+  }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import MemoryEvents
+import MemoryUnits
+
+/// A run worked out in full: what is on the disk, what the kernel is told, what QEMU is called
+/// with. Nothing runs yet.
+struct MachinePlan {
+  let options: MachineOptions
+  let kernel: KernelImage
+  let disk: RootDisk
+  let arguments: [UInt8]
+  /// Bit n: standard stream n is a terminal.
+  let terminals: UInt64
+  let isInteractive: Bool
+
+  init(_ options: MachineOptions, host: HostEnvironment) throws(ToolFailure) {
+    try options.check()
+    let folder = HostFolder.current
+    let lookup = ProgramLookup(folders: host.programFolders, currentFolder: folder)
+    let program = try lookup.path(of: options.program[0])
+    var packing = ProgramPacking(lookup: lookup)
+    try packing.packProgram(program)
+    for file in options.files { try packing.packFile(file.host, as: file.guest) }
+    FixedFiles.add(to: &packing.contents)
+    kernel = try KernelImage(host: host)
+    disk = try RootDisk(packing.contents, cache: CacheFolder(environment: host.variables))
+
+    var terminals: UInt64 = 0
+    for stream in 0..<3 where isatty(Int32(stream)) == 1 { terminals |= 1 << UInt64(stream) }
+    self.terminals = terminals
+    isInteractive = options.isInteractive || terminals & 1 != 0
+
+    var block = ArgumentBlock()
+    block.add(.program, program)
+    for argument in options.program { block.add(.argument, argument) }
+    let terminal = terminals & 1 != 0 ? host.variables["TERM"] : nil
+    for pair in options.wholeEnvironment(terminal: terminal) { block.add(.environment, pair) }
+    block.add(
+      .workingFolder,
+      options.workingFolder ?? (packing.contents.hasFolder(folder) ? folder : "/"))
+    block.add(.user, String(options.user))
+    for word in options.bootWords { block.add(.bootWord, word) }
+    for setting in options.settings { block.add(.setting, setting) }
+    block.add(.diskModel, options.diskModel ?? "ssd")
+    arguments = try block.finished()
+    self.options = options
+  }
+
+  /// QEMU's arguments for a machine whose RAM is this descriptor.
+  func command(memoryDescriptor: Int32) -> [String] {
+    let total = (options.memory.value + UInt64(ChannelLayout.byteCount) + 8191) & ~8191
+    return [
+      "qemu-system-x86_64",
+      "-M",
+      "microvm,acpi=off,ioapic2=off,pit=off,rtc=off,pic=off,auto-kernel-cmdline=off,"
+        + "memory-backend=ram",
+      "-cpu", "Nehalem,-spec-ctrl", "-m", "size=\(total)B",
+      "-object",
+      "memory-backend-file,id=ram,size=\(total)B,mem-path=/proc/self/fd/\(memoryDescriptor),"
+        + "share=on",
+      "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+      "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+      "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+      "-global", "virtio-mmio.force-legacy=false",
+      "-drive",
+      "file=\(Self.escaped(disk.image)),if=none,id=root,format=raw,readonly=on,cache=writeback",
+      "-device", "virtio-blk-device,drive=root",
+      "-kernel", kernel.path, "-append", "quire.memory=\(options.memory.value)",
+    ] + options.emulatorOptions
+  }
+
+  /// A comma in a value is written twice.
+  private static func escaped(_ path: String) -> String { path.replacing(",", with: ",,") }
+
+  /// The command as a shell would take it.
+  func commandLine() -> String {
+    command(memoryDescriptor: 3).map(shellQuoted).joined(separator: " ")
+  }
+}
+
+/// A word as a POSIX shell takes it.
+func shellQuoted(_ word: String) -> String {
+  let plain = word.utf8.allSatisfy { byte in
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    default: "-_./=,:+@%".utf8.contains(byte)
+    }
+  }
+  return plain && !word.isEmpty ? word : "'\(word.replacing("'", with: "'\\''"))'"
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHostSystem
+import Glibc
+import MemoryEvents
+import MemoryUnits
+
+/// Runs a program in a machine, from packing to the summary.
+///
+/// Context: main thread, since QEMU ends with the thread that started it.
+public enum MachineRun {
+  /// Runs, and gives the tool's exit status.
+  public static func run(
+    _ options: MachineOptions, host: HostEnvironment
+  ) throws(ToolFailure) -> Int32 {
+    let emulator = try host.emulator()
+    watch_signals()
+    let plan = try MachinePlan(options, host: host)
+    if options.isDryRun {
+      printToStandardOutput(plan.commandLine())
+      return 0
+    }
+    let result: RunResult
+    switch try run(plan, emulator: emulator) {
+    case .interrupted(let status): return status
+    case .finished(let finished): result = finished
+    }
+    if let path = options.json {
+      let version = try emulatorVersion(emulator)
+      let report = RunReport(result: result, plan: plan, emulatorVersion: version)
+      try attempting(path, "name a file that can be written") { () throws(HostError) in
+        try HostFile.write(Array(report.text.utf8), to: path)
+      }
+    }
+    if let failure = result.failure {
+      printToStandardError(failure.line)
+    } else if !options.isQuiet, result.cause != .quire {
+      for line in RunSummary(result: result, plan: plan).lines { printToStandardError(line) }
+    }
+    return result.status
+  }
+
+  /// The first line of what the emulator says about itself.
+  public static func emulatorVersion(_ emulator: String) throws(ToolFailure) -> String {
+    let text = try ChildProcess.run(emulator, [emulator, "--version"], environment: []).text
+    return text.firstRange(of: " Copyright").map { String(text[..<$0.lowerBound]) } ?? text
+  }
+
+  private enum Outcome {
+    case finished(RunResult)
+    /// A signal came to the tool; the exit status.
+    case interrupted(Int32)
+  }
+
+  private static func run(
+    _ plan: MachinePlan, emulator: String
+  ) throws(ToolFailure) -> Outcome {
+    let options = plan.options
+    let log = try EventLog(
+      frameCount: Int(options.memory.value >> 12), binary: options.log, lines: options.events)
+    let memory = try GuestMemory(options.memory)
+    let channel = GuestChannel(memory, log: log, isVerbose: options.isVerbose)
+    let diskBytes = try attempting(plan.disk.image, "quire clean") { () throws(HostError) in
+      try FileFacts(plan.disk.image).size
+    }
+    channel.prepare(
+      arguments: plan.arguments, terminals: plan.terminals, seed: options.seed,
+      diskBytes: diskBytes)
+    memory.store(plan.isInteractive ? 1 : 0, ChannelLayout.interactiveOffset)
+
+    // SAFETY: the name is terminated.
+    let messages = HostFile(adopting: unsafe make_memory_file("emulator", 0))
+    let child = try attempting(emulator, "install qemu-system-x86") { () throws(HostError) in
+      try ChildProcess(
+        emulator, plan.command(memoryDescriptor: memory.descriptor), environment: [],
+        output: messages.descriptor, error: messages.descriptor, kept: memory.descriptor)
+    }
+    var childHasEnded = false
+    defer { if !childHasEnded { child.end() } }
+    if let timeout = options.timeout { start_timer(timeout.milliseconds) }
+
+    let end = try channel.serve {
+      let status = child.status()
+      if status != nil { childHasEnded = true }
+      return status
+    }
+    if case .signal(let number) = end, number != SIGALRM || options.timeout == nil {
+      // As a shell counts a program that a signal ended; nobody waits for a summary.
+      return .interrupted(128 + number)
+    }
+    let said = text(of: messages)
+    if options.isVerbose, !said.isEmpty { printToStandardError(said) }
+    return .finished(
+      try conclude(end, plan: plan, memory: memory, log: log, channel: channel, said: said))
+  }
+
+  private static func conclude(
+    _ end: GuestChannel.End, plan: MachinePlan, memory: GuestMemory, log: EventLog,
+    channel: GuestChannel, said: String
+  ) throws(ToolFailure) -> RunResult {
+    var result: RunResult
+    switch end {
+    case .stopped(let state):
+      result = RunResult(
+        state, value: memory.load(ChannelLayout.exitValueOffset), options: plan.options,
+        text: lastLine(channel.lastText))
+    case .emulatorEnded(let status):
+      let last = lastLine(channel.lastText)
+      let words = [said, last].filter { !$0.isEmpty }.joined(separator: "; ")
+      result = RunResult(
+        .quire,
+        ToolFailure(
+          .failed, "QEMU ended with status \(status): \(words)", "run it with --verbose"))
+    case .signal:
+      result = RunResult(.timeout, ToolStatus.timedOut.rawValue)
+    }
+    result.digest = try log.finish()
+    result.statistics = log.statistics
+    result.peakResident = PageCount(log.states.peakResidentCount)
+    result.managed = PageCount(log.states.managedCount)
+    result.startInstructions =
+      memory.load(ChannelLayout.bootInstructionsOffset)
+      &+ memory.load(ChannelLayout.firstInstructionOffset)
+    if result.failure == nil || result.cause == .deadlock, result.cause != .timeout {
+      if let failure = checkFrames(memory, log) {
+        result.failure = failure
+        result.cause = .quire
+        result.status = failure.status.rawValue
+      }
+    }
+    return result
+  }
+
+  /// The log alone must give the state of every frame, and that must be the kernel's table.
+  private static func checkFrames(_ memory: GuestMemory, _ log: EventLog) -> ToolFailure? {
+    let remedy = "report it with the event log"
+    if let wrong = log.contradiction {
+      return ToolFailure(
+        .failed, "the event log contradicts itself at frame \(wrong.frame): \(wrong.record) of a"
+          + " frame that is \(wrong.state)", remedy)
+    }
+    let count = memory.load(ChannelLayout.frameCountOffset)
+    let check = FrameTableCheck(
+      table: memory.load(ChannelLayout.frameTableOffset),
+      frameCount: Int(truncatingIfNeeded: min(count, 1 << 32)),
+      number: { memory.number(at: $0, bytes: $1) })
+    guard let difference = check.firstDifference(from: log.states) else { return nil }
+    return ToolFailure(
+      .failed, "frame \(difference.frame) is \(difference.log) by the event log but"
+        + " \(difference.table) in the frame table", remedy)
+  }
+
+  /// What the emulator wrote, without the warning that every run of this kind has.
+  private static func text(of messages: borrowing HostFile) -> String {
+    let bytes = (try? messages.bytes(at: 0, count: 1 << 14)) ?? []
+    let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return lines.filter { !$0.contains("icount sleep disabled and no active timers") }
+      .joined(separator: "; ")
+  }
+
+  private static func lastLine(_ text: [UInt8]) -> String {
+    let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+    return lines.last.map { singleLine(String($0)).trimmed } ?? ""
+  }
+}

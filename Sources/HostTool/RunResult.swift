@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryEvents
+import MemoryUnits
+
+/// How a run ended, and what there is to tell about it.
+struct RunResult {
+  /// Why it ended, by the names that `--json` uses.
+  enum Cause: String { case exit, signal, oom, timeout, deadlock, quire }
+
+  var cause: Cause
+  /// The tool's exit status.
+  var status: Int32
+  /// The number of the signal that ended the program, or nil.
+  var signal: Int32?
+  /// What went wrong, where something did.
+  var failure: ToolFailure?
+
+  var statistics = RunStatistics()
+  var peakResident = PageCount.zero
+  var managed = PageCount.zero
+  var digest = ""
+  /// Instructions from the kernel's entry to the program's first.
+  var startInstructions: UInt64 = 0
+
+  /// What the channel's exit state means.
+  ///
+  /// - Parameters:
+  ///   - value: the mailbox's exit value.
+  ///   - text: the end of the kernel's log.
+  init(_ state: ExitState, value: UInt64, options: MachineOptions, text: String) {
+    let number = Int32(truncatingIfNeeded: value & 0xFF)
+    switch state {
+    case .exited: self.init(.exit, number)
+    case .signalled:
+      self.init(.signal, 128 + number)
+      signal = number
+    case .outOfMemory:
+      self.init(.oom, 128 + 9)
+      signal = 9
+    case .deadlocked:
+      self.init(
+        .deadlock,
+        ToolFailure(.failed, "every process waits for another for ever", "look at its last steps"))
+    case .notStarted: self.init(.quire, Self.startFailure(value, options: options))
+    case .tooSmall:
+      let least = (value + 0xF_FFFF) >> 20
+      self.init(
+        .quire,
+        ToolFailure(
+          .failed, "\(options.memory.readable) of memory are too little",
+          "give at least --memory \(least)M"))
+    case .kernelFailed, .running:
+      let said = text.isEmpty ? "it said nothing" : text
+      self.init(
+        .quire, ToolFailure(.failed, "the kernel stopped: \(said)", "run it with --verbose"))
+    }
+  }
+
+  init(_ cause: Cause, _ status: Int32) {
+    self.cause = cause
+    self.status = status
+  }
+
+  init(_ cause: Cause, _ failure: ToolFailure) {
+    self.cause = cause
+    status = failure.status.rawValue
+    self.failure = failure
+  }
+
+  private static func startFailure(_ number: UInt64, options: MachineOptions) -> ToolFailure {
+    let error = HostError(Int32(truncatingIfNeeded: number))
+    let name = options.program.first ?? ""
+    switch number {
+    case 2: return ToolFailure(.notFound, "\(name): \(error.text)", "check the path")
+    case 12:
+      return ToolFailure(
+        .failed, "\(name) does not fit in \(options.memory.readable)", "give more --memory")
+    default:
+      return ToolFailure(.notExecutable, "\(name): \(error.text)", "give a program for x86-64")
+    }
+  }
+
+  /// The kernel's share of RAM: what the page allocator never got.
+  func kernelShare(of memory: ByteCount) -> ByteCount {
+    let managed = managed.bytes
+    return managed.value > 0 && managed < memory ? memory - managed : .zero
+  }
+}
+
+/// The names of signals, as `kill -l` has them.
+enum SignalNames {
+  private static let names = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+  ]
+
+  static func name(of number: Int32) -> String {
+    number >= 1 && number <= names.count ? "SIG\(names[Int(number) - 1])" : "signal \(number)"
+  }
+}

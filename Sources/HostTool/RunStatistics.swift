@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryEvents
+
+/// What the summary counts, record by record.
+struct RunStatistics: Equatable {
+  private(set) var recordCount: UInt64 = 0
+  /// Virtual time of the last record, in nanoseconds.
+  private(set) var lastTime: UInt64 = 0
+  private(set) var pagesRead: UInt64 = 0
+  private(set) var pagesWritten: UInt64 = 0
+  /// System calls that the kernel does not have, in the order in which they were first made.
+  private(set) var refusedCalls: [UInt64] = []
+  /// Virtual time of the first kill for want of memory.
+  private(set) var firstKillTime: UInt64?
+
+  /// Records by kind's number; those of a later schema are not counted.
+  private var counts = [UInt64](repeating: 0, count: 128)
+
+  mutating func add(_ event: MemoryEvent) {
+    recordCount += 1
+    lastTime = event.time
+    if Int(event.kind) < counts.count { counts[Int(event.kind)] += 1 }
+    switch EventKind(rawValue: event.kind) {
+    case .diskReadCompleted: pagesRead += UInt64(event.detail)
+    case .diskWriteCompleted: pagesWritten += UInt64(event.detail)
+    case .systemCallRefused:
+      if !refusedCalls.contains(event.value) { refusedCalls.append(event.value) }
+    case .outOfMemoryKill:
+      if firstKillTime == nil { firstKillTime = event.time }
+    default: break
+    }
+  }
+
+  func count(_ kind: EventKind) -> UInt64 { counts[Int(kind.rawValue)] }
+}
