@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
+import Machine
+import MemoryEvents
 import MemoryUnits
+import PageFrames
 
 /// A line of /proc/slabinfo.
 public struct CacheStatistics {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 
@@ -37,7 +38,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     let address = PhysicalAddress(UInt64(object) << 3)
     let rounded = ByteCount(UInt64(size))
     if content == .zeroed {
-      objects.frames.machine.directMap.block(at: address, byteCount: rounded).clear()
+      objects.machine.directMap.block(at: address, byteCount: rounded).clear()
     }
     return HeapBlock(address, rounded)
   }
@@ -93,7 +94,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
 
   /// The bytes themselves.
   public func bytes(of block: borrowing HeapBlock) -> MemoryBlock {
-    objects.frames.machine.directMap.block(at: block.address, byteCount: block.byteCount)
+    objects.machine.directMap.block(at: block.address, byteCount: block.byteCount)
   }
 
   /// Linux: `ZERO_SIZE_PTR`.

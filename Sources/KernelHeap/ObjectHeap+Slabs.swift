@@ -2,6 +2,7 @@
 
 import IntrusiveStructures
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 
@@ -13,6 +14,7 @@ extension ObjectHeap {
   /// Makes this CPU's list non-empty again, and takes its first object.
   ///
   /// Linux: `___slab_alloc()`.
+  @inline(never)
   func refill(
     _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
   ) throws(AllocationError) -> UInt32 {
@@ -129,6 +131,7 @@ extension ObjectHeap {
   /// Makes room in this CPU's list, which is longer than its limit.
   ///
   /// Linux: `put_cpu_partial()`.
+  @inline(never)
   func spill(_ cacheIndex: Int, _ list: Int, _ size: Int) {
     if lists[list].limit == 0 {
       // This CPU has never allocated of this cache.

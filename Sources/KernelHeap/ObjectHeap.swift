@@ -2,6 +2,7 @@
 
 import IntrusiveStructures
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 
@@ -18,14 +19,12 @@ import PageFrames
 /// Linux: mm/slub.c, `kmem_cache_alloc()`, `kmem_cache_free()`.
 @safe
 public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
-  public let frames: PageFrames<M>
+  let machine: M
   /// Where physical address 0 is, or would be.
   let base: UnsafeMutableRawPointer
   /// By CPU and cache.
   let lists: ResidentArray<CPUObjectList>
-  let caches: ResidentArray<Locked<SlabCache>>
-  let liveness: LivenessTable
-  let cpuCount: Int
+  let state: Resident<HeapState<M>>
 
   /// Places the tables of all caches in boot memory; slabs come with the first allocations.
   ///
@@ -35,19 +34,31 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     liveness: Liveness = .untracked
   ) throws(AllocationError) {
     let machine = frames.machine
+    self.machine = machine
     let count = SlabCaches.count
-    let limit = machine.directMap.limit
     // SAFETY: references are divided physical addresses below the direct map's limit.
     unsafe base = machine.directMap.block(
-      at: PhysicalAddress(0), byteCount: ByteCount(limit.value)).unsafeBase
+      at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
+    ).unsafeBase
     let listBytes = MemoryLayout<CPUObjectList>.stride * count * cpuCount
     lists = ResidentArray(
       repeating: CPUObjectList(), count: count * cpuCount,
       in: try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine))
+    let caches = try Self.makeCaches(count, &memory, machine)
+    let stateBytes = ByteCount(UInt64(MemoryLayout<HeapState<M>>.size))
+    state = Resident(
+      placing: HeapState(
+        frames: frames, caches: caches, cpuCount: cpuCount, liveness: LivenessTable(liveness)),
+      in: try memory.allocateBlock(stateBytes, on: machine))
+  }
+
+  private static func makeCaches(
+    _ count: Int, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> ResidentArray<Locked<SlabCache>> {
     let stride = (Locked<SlabCache>.byteCount + 15) & ~15
     let block = try memory.allocateBlock(ByteCount(UInt64(stride * count)), on: machine)
     let handleBytes = MemoryLayout<Locked<SlabCache>>.stride * count
-    caches = ResidentArray(
+    let caches = ResidentArray(
       repeating: Locked(placing: SlabCache(), rank: .slabCache, in: block), count: count,
       in: try memory.allocateBlock(ByteCount(UInt64(handleBytes)), on: machine))
     for index in 1..<count {
@@ -55,10 +66,14 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
         placing: SlabCache(), rank: .slabCache,
         in: block.part(from: stride * index, byteCount: stride))
     }
-    self.frames = frames
-    self.cpuCount = cpuCount
-    self.liveness = LivenessTable(liveness)
+    return caches
   }
+
+  /// Where slabs come from.
+  public var frames: PageFrames<M> { state.value.frames }
+  var caches: ResidentArray<Locked<SlabCache>> { state.value.caches }
+  var liveness: LivenessTable { state.value.liveness }
+  var cpuCount: Int { state.value.cpuCount }
 
   /// The object. An access lasts for one expression, since the object may be gone after a sleep.
   ///
@@ -125,11 +140,19 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   }
 }
 
+/// What is needed rarely, so that the heap itself is a few words.
+struct HeapState<M: Machine>: BitwiseCopyable {
+  let frames: PageFrames<M>
+  let caches: ResidentArray<Locked<SlabCache>>
+  let cpuCount: Int
+  let liveness: LivenessTable
+}
+
 // One CPU's lists
 
 extension ObjectHeap {
   func listIndex(_ cacheIndex: Int) -> Int {
-    Int(frames.machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
+    Int(machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
   }
 
   /// Takes a free object off this CPU's list.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import IntrusiveStructures
+import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 
