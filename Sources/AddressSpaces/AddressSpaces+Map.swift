@@ -47,7 +47,7 @@ extension AddressSpaces {
     guard commits(request.protection, request.attributes, request.source),
       !request.attributes.contains(.noReserve)
     else { return }
-    guard count <= frames.table.count else { throw .outOfMemory }
+    guard count.value <= frames.table.count else { throw .outOfMemory }
   }
 
   func commits(
