@@ -15,7 +15,10 @@ func core(_ name: String) -> Target.Dependency { .product(name: name, package: "
 
 let package = Package(
   name: "Kernel",
-  products: [.executable(name: "kernel", targets: ["kernel"])],
+  products: [
+    .executable(name: "kernel", targets: ["kernel"]),
+    .executable(name: "machinetest", targets: ["machinetest"]),
+  ],
   dependencies: [.package(name: "quire", path: "..")],
   targets: [
     .target(name: "CProcessor"),
@@ -30,7 +33,15 @@ let package = Package(
       name: "kernel",
       dependencies: [
         "BareMetalMachine", core("MemoryUnits"), core("MemoryEvents"), core("Machine"),
-        core("PageTableFormats"),
+      ],
+      swiftSettings: strict),
+    // A second image, that tests the machine below the first: `Tests/boot`.
+    .target(name: "CTestPrograms"),
+    .executableTarget(
+      name: "machinetest",
+      dependencies: [
+        "BareMetalMachine", "CTestPrograms", core("MemoryUnits"), core("MemoryEvents"),
+        core("Machine"), core("PageTableFormats"),
       ],
       swiftSettings: strict),
   ],

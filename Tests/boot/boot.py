@@ -26,7 +26,7 @@ def command(options, descriptor):
         "-icount", "shift=0,sleep=off", "-nodefaults", "-no-user-config", "-display", "none",
         "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
         "-global", "virtio-mmio.force-legacy=false",
-        "-kernel", options.image, "-append", f"quire.memory={options.memory}"]
+        "-kernel", options.image, "-append", f"quire.memory={options.memory} {options.words}"]
     for number, path in enumerate(options.disk):
         line += ["-drive", f"file={path},if=none,id=d{number},format=raw,cache=writeback"
                  + options.drive,
@@ -86,6 +86,7 @@ def main():
     parser.add_argument("--cpu", default="Nehalem,-spec-ctrl")
     parser.add_argument("--events", default="/dev/null")
     parser.add_argument("--qemu", default="", help="more options")
+    parser.add_argument("--words", default="", help="of the command line")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--poll", type=float, default=0.001)
     parser.add_argument("--timeout", type=float, default=60)

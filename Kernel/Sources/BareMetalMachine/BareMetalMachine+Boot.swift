@@ -33,6 +33,7 @@ extension BareMetalMachine {
       machine.stop("quire: no start information or no quire.memory= in it\n")
     }
     information.memoryBytes = ByteCount(memory)
+    information.commandLine = loader.commandLine
     var tables = BootTables(end: place_image_end() - AddressLayout.image)
     machine.findMemory(loader, &information, &tables)
     machine.findChannel(&information)
@@ -90,7 +91,7 @@ extension BareMetalMachine {
       stop("quire: no channel behind quire.memory\n")
     }
     unsafe state.pointee.channel = address
-    unsafe state.pointee.eventRoom = UInt64(ChannelLayout.eventCount)
+    unsafe state.pointee.eventLimit = UInt64(ChannelLayout.eventCount)
   }
 
   private static func describeImage(

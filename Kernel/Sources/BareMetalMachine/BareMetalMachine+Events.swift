@@ -8,18 +8,19 @@ import MemoryUnits
 /// The event log's ring.
 extension BareMetalMachine {
   public func record(_ event: MemoryEvent) {
-    if unsafe state.pointee.eventRoom == 0 { waitForEventRoom() }
-    unsafe state.pointee.eventRoom &-= 1
-    let head = unsafe state.pointee.eventHead
-    let slot = head & UInt64(ChannelLayout.eventCount - 1)
+    // SAFETY: a record is 32 plain bytes.
+    let words = unsafe unsafeBitCast(event, to: InlineArray<4, UInt64>.self)
     let channel = unsafe state.pointee.channel
+    let headPlace = channel &+ UInt64(ChannelLayout.eventHeadOffset)
+    let head = shared_load64(headPlace)
+    let slot = head & UInt64(ChannelLayout.eventCount - 1)
     let place = channel &+ UInt64(ChannelLayout.eventOffset) &+ slot &* 32
-    var stamped = event
-    stamped.time = now.nanoseconds
-    // SAFETY: one of the ring's places, which the host has read.
-    unsafe UnsafeMutablePointer<MemoryEvent>(bitPattern: UInt(place))!.pointee = stamped
-    unsafe state.pointee.eventHead = head &+ 1
-    shared_store64(channel &+ UInt64(ChannelLayout.eventHeadOffset), head &+ 1)
+    shared_store64(place, now.nanoseconds)
+    shared_store64(place &+ 8, words[1])
+    shared_store64(place &+ 16, words[2])
+    shared_store64(place &+ 24, words[3])
+    shared_store64(headPlace, head &+ 1)
+    if unsafe head &+ 1 == state.pointee.eventLimit { waitForEventRoom() }
   }
 
   /// Waits until the host has read all but half a ring.
@@ -29,11 +30,11 @@ extension BareMetalMachine {
   @inline(never)
   private func waitForEventRoom() {
     let half = UInt64(ChannelLayout.eventCount / 2)
-    let wanted = unsafe state.pointee.eventHead &- half
+    let wanted = unsafe state.pointee.eventLimit &- half
     let tail = unsafe state.pointee.channel &+ UInt64(ChannelLayout.eventTailOffset)
     withClockStopped {
       while shared_load64(tail) < wanted { processor_pause() }
     }
-    unsafe state.pointee.eventRoom = half
+    unsafe state.pointee.eventLimit &+= half
   }
 }

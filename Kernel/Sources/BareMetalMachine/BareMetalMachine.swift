@@ -16,7 +16,9 @@ public struct BareMetalMachine: Machine, @unchecked Sendable {
   /// What the machine remembers; one page of the image, since there is one machine.
   let state: UnsafeMutablePointer<MachineState>
 
-  /// The machine, which `start` has set up.
+  /// The machine that `start` has set up.
+  public static var started: BareMetalMachine { BareMetalMachine() }
+
   init() {
     // SAFETY: the symbol of a page that is for this alone, zero until `start` fills it.
     unsafe state = UnsafeMutablePointer(bitPattern: UInt(place_machine_state()))!
@@ -48,6 +50,9 @@ public struct BareMetalMachine: Machine, @unchecked Sendable {
   // MARK: Translation
 
   public func activate(root: PageFrameNumber) { processor_write_root(root.address.value) }
+
+  /// The page table that is in use: the boot's until another is activated.
+  public var currentRoot: PageFrameNumber { PhysicalAddress(processor_read_root()).frame }
 
   public func flush(_ scope: FlushScope) {
     switch scope {

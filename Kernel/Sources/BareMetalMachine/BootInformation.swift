@@ -58,6 +58,10 @@ public struct BootInformation: BitwiseCopyable {
   /// Where the channel is: mapped by the direct map, and in no zone.
   public internal(set) var channel = MemoryRange(from: 0, to: 0)
 
+  /// The loader's command line, ended by a zero byte: in RAM that is free, so to be read before
+  /// the zones have it.
+  public internal(set) var commandLine = PhysicalAddress(0)
+
   /// The stack that the kernel starts on: the first task's.
   public internal(set) var stack = KernelStack(top: VirtualAddress(0))
 }

@@ -20,10 +20,8 @@ struct MachineState {
 
   // Event log
 
-  /// Records ever written.
-  var eventHead: UInt64 = 0
-  /// Records that surely have a free place: known without a look at the host's counter.
-  var eventRoom: UInt64 = 0
+  /// So many records surely have their place, known without a look at the host's counter.
+  var eventLimit: UInt64 = 0
 
   // Disks
 

@@ -30,9 +30,12 @@ struct StartInformation {
       byteCount: ByteCount(entry.load(UInt64.self, at: 8)))
   }
 
+  /// Where the command line is; a zero byte ends it.
+  var commandLine: PhysicalAddress { PhysicalAddress(bytes.load(UInt64.self, at: 24)) }
+
   /// The number after a name on the command line, in decimal digits, or nil.
   func number(after name: StaticString) -> UInt64? {
-    var place = PhysicalAddress(bytes.load(UInt64.self, at: 24))
+    var place = commandLine
     while memory.load(UInt8.self, at: place) != 0 {
       if let rest = skip(name, at: place) { return number(at: rest) }
       place = nextWord(after: place)

@@ -2,20 +2,26 @@
 
 import BareMetalMachine
 import Machine
+import MemoryEvents
 
-/// Called on the boot's stack, once.
+/// Called by `Boot.S`, once, on the first task's stack.
 @c(image_main)
 func start(startInformation: UInt64, counter: UInt64) {
   let (machine, information) = BareMetalMachine.start(
     startInformation: startInformation, counter: counter)
-  SelfTest(machine: machine, information: information).run()
+  machine.record(MemoryEvent(.machineStarted, value: information.memoryBytes.value))
+  machine.leave(.exited, value: 0)
+  machine.halt()
 }
 
+/// Called by `Traps.S` for each system call, on the task's own stack.
 @c(image_system_call)
 func takeSystemCall() {}
 
+/// Called by `Traps.S` for each other trap out of user mode.
 @c(image_trap)
 func takeTrap(vector: UInt64, error: UInt64, address: UInt64) {}
 
+/// Called by `Switch.S` when a kernel task begins.
 @c(image_kernel_task)
 func startKernelTask(argument: UInt64) {}

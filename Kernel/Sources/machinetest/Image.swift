@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import BareMetalMachine
+import Machine
+import MemoryEvents
+import MemoryUnits
+
+/// The image's one global.
+nonisolated(unsafe) private var test: TestKernel?
+
+@c(image_main)
+func start(startInformation: UInt64, counter: UInt64) {
+  let (machine, information) = BareMetalMachine.start(
+    startInformation: startInformation, counter: counter)
+  let kernel = TestKernel(machine: machine, information: information)
+  unsafe test = kernel
+  kernel.run()
+  machine.leave(.exited, value: UInt64(kernel.state.value.failureCount))
+  machine.halt()
+}
+
+@c(image_system_call)
+func takeSystemCall() { unsafe test?.takeSystemCall() }
+
+@c(image_trap)
+func takeTrap(vector: UInt64, error: UInt64, address: UInt64) {
+  let trap = BareMetalMachine.started.takeTrap(vector: vector, error: error, address: address)
+  if let trap { unsafe test?.take(trap) }
+}
+
+@c(image_kernel_task)
+func startKernelTask(argument: UInt64) { unsafe test?.runKernelTask(argument) }

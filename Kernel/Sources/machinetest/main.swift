@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The image is entered at `image_entry` (Boot.S), which calls `image_main`.
