@@ -95,6 +95,9 @@ let package = Package(
     suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
     suite(
       "KernelHeapTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
+    suite(
+      "PageFramesTests",
+      of: hardware + ["PageFrames", "SimulatedMachine"]),
     suite("PageTableFormatsTests", of: ["MemoryUnits", "PageTableFormats"]),
   ],
   swiftLanguageModes: [.v6]

@@ -81,7 +81,9 @@ struct BuddyLists: BitwiseCopyable {
     Int(lists[slot(order, mobility)].count)
   }
 
-  /// The first block in a list, for who looks at all of them.
+  func list(_ order: Order, _ mobility: Mobility) -> FrameList { lists[slot(order, mobility)] }
+
+  /// The first block in a list.
   func firstBlock(_ order: Order, _ mobility: Mobility) -> PageFrameNumber? {
     let first = lists[slot(order, mobility)].first
     return first == 0 ? nil : PageFrameNumber(first)

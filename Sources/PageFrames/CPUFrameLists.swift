@@ -59,6 +59,8 @@ struct CPUZoneLists: BitwiseCopyable {
     frameCount &+= Self.frameCount(ofList: list)
   }
 
+  func list(_ index: Int) -> FrameList { lists[index] }
+
   static func order(ofList list: Int) -> Order { Order(UInt8(list / Mobility.count)) }
 
   // Cannot overflow: a list holds frames of one zone, fewer than 2^31.

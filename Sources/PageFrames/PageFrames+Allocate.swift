@@ -41,6 +41,7 @@ extension PageFrames {
       do throws(AllocationError) {
         return try allocate(request)
       } catch {
+        guard error == .outOfMemory else { throw error }
         let shortfall = Shortfall(
           order: request.order, zoneLimit: request.zoneLimit, kind: request.kind)
         if relief.relieve(shortfall) == .none {
@@ -53,6 +54,11 @@ extension PageFrames {
 
   /// Takes a block off the lists; its descriptor is not in use yet.
   private func take(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
+    if state.value.failures.interval != 0 && request.urgency == .normal
+      && state.value.failures.shouldFail()
+    {
+      throw .injected
+    }
     guard request.order <= CPUZoneLists.largestOrder else {
       return try takeFromZones(request)
     }

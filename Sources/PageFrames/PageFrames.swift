@@ -92,3 +92,5 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
     }
   }
 }
+
+extension PageFrames: Sendable where M: Sendable {}

@@ -46,4 +46,5 @@ struct FrameState: BitwiseCopyable {
   var minimumFreeKibibytes = 0
   /// Linux: `page_group_by_mobility_disabled`, reversed.
   var groupsByMobility = false
+  var failures = FailureInjection.none
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import KernelMappings
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+import PageTables
+
+/// The memory of one machine, composed: frames, heap, page tables, the kernel's own mappings.
+///
+/// Linux: `mm_core_init()` and what `setup_arch()` does for it.
+public struct MemoryCore<M: Machine>: BitwiseCopyable {
+  public let machine: M
+  public let frames: PageFrames<M>
+  public let heap: ObjectHeap<M>
+  public let tables: PageTables<M>
+  public let mappings: KernelMappings<M>
+  public let memory: Resident<MemoryState>
+
+  /// Builds everything out of the RAM that the description lists, and makes the kernel's own
+  /// page table the current one.
+  ///
+  /// The order is fixed: boot tables, then the zones take the rest, then what needs frames.
+  ///
+  /// - Throws: `outOfMemory` where the machine is too small for its own tables.
+  /// - Context: once, before anything else.
+  public init(
+    machine: M, description: BootDescription, liveness: Liveness = .untracked
+  ) throws(AllocationError) {
+    self.machine = machine
+    var boot = BootMemory(limit: machine.directMap.limit)
+    for index in 0..<description.memory.count {
+      boot.add(from: description.memory[index].start, description.memory[index].byteCount)
+    }
+    for index in 0..<description.reserved.count {
+      boot.reserve(from: description.reserved[index].start, description.reserved[index].byteCount)
+    }
+    frames = try PageFrames(
+      machine: machine, memory: &boot, zones: description.zones, cpuCount: description.cpuCount)
+    heap = try ObjectHeap(
+      frames: frames, memory: &boot, cpuCount: description.cpuCount, liveness: liveness)
+    let stateBlock = try boot.allocateBlock(
+      ByteCount(UInt64(MemoryLayout<MemoryState>.size)), on: machine)
+    frames.takeOver(&boot)
+    tables = PageTables(frames: frames)
+    mappings = try Self.mapKernel(tables, description)
+    let zeroRequest = FrameRequest(kind: .plain, content: .zeroed)
+    let zeroFrame = try frames.allocate(zeroRequest).surrender()
+    memory = Resident(
+      placing: MemoryState(zeroFrame: zeroFrame, kernelRoot: mappings.root), in: stateBlock)
+  }
+
+  private static func mapKernel(
+    _ tables: PageTables<M>, _ description: BootDescription
+  ) throws(AllocationError) -> KernelMappings<M> {
+    let mappings = try KernelMappings(tables: tables, layout: description.layout)
+    for index in 0..<description.image.count {
+      guard let part = description.image[index] else { continue }
+      try mappings.mapImage(part.range, part.protection)
+    }
+    for index in 0..<description.memory.count {
+      let range = description.memory[index]
+      try mappings.mapMemory(from: range.start, range.byteCount)
+    }
+    for index in 0..<description.hidden.count {
+      let range = description.hidden[index]
+      try mappings.mapMemory(from: range.start, range.byteCount)
+    }
+    for index in 0..<description.devices.count {
+      let range = description.devices[index]
+      try mappings.mapDevice(at: range.start, range.byteCount)
+    }
+    mappings.activate()
+    return mappings
+  }
+}

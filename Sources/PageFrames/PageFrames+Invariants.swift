@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+
+/// Something that must hold and does not.
+public struct BrokenInvariant: Error, Sendable {
+  public let frame: PageFrameNumber
+  public let reason: StaticString
+}
+
+extension PageFrames {
+  /// Checks that each frame has exactly one state, and that lists, links and counts say the same.
+  ///
+  /// - Context: no CPU allocates or frees meanwhile.
+  /// - Complexity: O(frames).
+  public func checkInvariants() throws(BrokenInvariant) {
+    var free = PerZone()
+    var cached = PerZone()
+    var managed = PerZone()
+    var frame = PageFrameNumber(0)
+    while Int(frame.value) < table.count {
+      let descriptor = table[frame]
+      guard descriptor.isHead else {
+        throw BrokenInvariant(frame: frame, reason: "a free frame that is on no list")
+      }
+      try checkBlock(frame, descriptor)
+      let length = descriptor.order.pageCount.value
+      if descriptor.kind == .free {
+        if descriptor.flags.contains(.onList) { free[descriptor.zone] += length }
+        if descriptor.flags.contains(.cached) { cached[descriptor.zone] += length }
+      }
+      if descriptor.kind != .reserved { managed[descriptor.zone] += length }
+      frame = frame + PageCount(length)
+    }
+    for index in 0..<ZoneKind.count {
+      try checkZone(ZoneKind(bits: UInt16(index)), free, cached, managed)
+    }
+  }
+
+  private func checkBlock(
+    _ frame: PageFrameNumber, _ descriptor: FrameDescriptor
+  ) throws(BrokenInvariant) {
+    let order = descriptor.order
+    guard frame.isAligned(to: order), Int(frame.value) + order.pageCount.value <= table.count else {
+      throw BrokenInvariant(frame: frame, reason: "a block that is not aligned or not in RAM")
+    }
+    for index in 1..<max(order.pageCount.value, 1) {
+      let inside = frame + PageCount(index)
+      guard !table[inside].isHead, table[inside].zone == descriptor.zone else {
+        throw BrokenInvariant(frame: inside, reason: "a block inside a block, or in two zones")
+      }
+    }
+    guard descriptor.kind == .free else {
+      if descriptor.kind != .reserved && descriptor.references == 0 {
+        throw BrokenInvariant(frame: frame, reason: "a frame in use that nobody holds")
+      }
+      return
+    }
+    guard descriptor.references == 0, descriptor.mappings == 0, descriptor.owner == 0 else {
+      throw BrokenInvariant(frame: frame, reason: "a free frame that somebody holds")
+    }
+    let buddy = frame.buddy(order)
+    if order < .max && descriptor.isFreeBlock(order, descriptor.zone) && table.contains(buddy)
+      && table[buddy].isFreeBlock(order, descriptor.zone)
+    {
+      throw BrokenInvariant(frame: frame, reason: "two free buddies that were not merged")
+    }
+  }
+
+  private func checkZone(
+    _ kind: ZoneKind, _ free: PerZone, _ cached: PerZone, _ managed: PerZone
+  ) throws(BrokenInvariant) {
+    let zone = state.value.zones[kind.index]
+    guard zone.managed.value == managed[kind], state.value.policy.managed[kind] == managed[kind]
+    else { throw BrokenInvariant(frame: zone.first, reason: "a zone's frames are miscounted") }
+    let listed = try zone.lists.withLock { (lists: inout BuddyLists) throws(BrokenInvariant) in
+      try lists.checkInvariants(in: table)
+      return lists.freePageCount.value
+    }
+    guard listed == free[kind] else {
+      throw BrokenInvariant(frame: zone.first, reason: "a zone's free frames are miscounted")
+    }
+    var kept = 0
+    for cpu in 0..<state.value.cpuCount {
+      kept += try state.value.cpus[cpu].withLock {
+        (lists: inout CPUFrameLists) throws(BrokenInvariant) in
+        try lists.zones[kind.index].checkInvariants(kind, in: table)
+        return Int(lists.zones[kind.index].frameCount)
+      }
+    }
+    guard kept == cached[kind] else {
+      throw BrokenInvariant(frame: zone.first, reason: "a CPU's free frames are miscounted")
+    }
+  }
+}
+
+extension BuddyLists {
+  /// - Context: zone lock held.
+  func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
+    var total = 0
+    for value in 0..<UInt8(Order.count) {
+      for type in 0..<UInt8(Mobility.count) {
+        guard let mobility = Mobility(rawValue: type) else { continue }
+        let order = Order(value)
+        let list = list(order, mobility)
+        try list.checkInvariants(in: table)
+        var frame = list.first
+        while frame != 0 {
+          let block = PageFrameNumber(frame)
+          guard table[block].isFreeBlock(order, zone), pageBlocks.mobility(of: block) == mobility
+          else { throw BrokenInvariant(frame: block, reason: "a block in a wrong buddy list") }
+          frame = table[block].next
+        }
+        total += Int(list.count) * order.pageCount.value
+      }
+    }
+    guard total == freePageCount.value else {
+      throw BrokenInvariant(frame: PageFrameNumber(0), reason: "buddy lists are miscounted")
+    }
+  }
+}
+
+extension CPUZoneLists {
+  /// - Context: the CPU's lists are locked.
+  func checkInvariants(_ zone: ZoneKind, in table: FrameTable) throws(BrokenInvariant) {
+    var total = 0
+    for index in 0..<Self.listCount {
+      let order = Self.order(ofList: index)
+      try list(index).checkInvariants(in: table)
+      var frame = list(index).first
+      while frame != 0 {
+        let descriptor = table[PageFrameNumber(frame)]
+        guard descriptor.kind == .free, descriptor.flags == .cached, descriptor.order == order,
+          descriptor.zone == zone
+        else {
+          throw BrokenInvariant(
+            frame: PageFrameNumber(frame), reason: "a block in a wrong list of a CPU")
+        }
+        frame = descriptor.next
+      }
+      total += Int(list(index).count) * order.pageCount.value
+    }
+    guard total == Int(frameCount) else {
+      throw BrokenInvariant(frame: PageFrameNumber(0), reason: "a CPU's lists are miscounted")
+    }
+  }
+}
+
+extension FrameList {
+  /// Checks that the links agree in both directions, and with the count.
+  func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
+    var previous: UInt32 = 0
+    var frame = first
+    var length: UInt32 = 0
+    while frame != 0 {
+      guard table[PageFrameNumber(frame)].previous == previous, length < count else {
+        throw BrokenInvariant(frame: PageFrameNumber(frame), reason: "a list's links disagree")
+      }
+      previous = frame
+      frame = table[PageFrameNumber(frame)].next
+      length += 1
+    }
+    guard length == count, previous == last else {
+      throw BrokenInvariant(frame: PageFrameNumber(last), reason: "a list is miscounted")
+    }
+  }
+}

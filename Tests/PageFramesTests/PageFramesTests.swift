@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryEvents
+import MemoryUnits
+import SimulatedMachine
+import Testing
+
+@testable import PageFrames
+
+@Suite struct PageFramesTests {
+  @Test func `a block is allocated, held once, of its kind`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    let block = try test.frames.allocate(FrameRequest(order: Order(3), kind: .slab))
+    let first = block.first
+    #expect(first.isAligned(to: Order(3)))
+    #expect(block.pageCount.value == 8)
+    #expect(test.frames.table[first].kind == .slab)
+    #expect(test.frames.table[first].references == 1)
+    #expect(test.frames.table[first].order.value == 3)
+    for index in UInt32(0)..<8 {
+      #expect(test.frames.table.head(of: PageFrameNumber(first.value + index)) == first)
+    }
+    test.frames.free(block)
+    #expect(test.frames.table[first].kind == .free)
+    try test.frames.checkInvariants()
+  }
+
+  @Test func `freeing every block restores the blocks of boot`() throws {
+    let test = try FrameMachine(frameCount: 4096)
+    let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
+    let taken = test.exhaust(FrameRequest(urgency: .reserve))
+    #expect(taken.count == test.frames.managedPageCount.value)
+    #expect(test.free == 0)
+    test.free(taken)
+    test.frames.drainCPULists()
+    #expect((0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) } == before)
+    try test.frames.checkInvariants()
+  }
+
+  @Test func `zeroed frames are zero and others are left alone`() throws {
+    let test = try FrameMachine(frameCount: 512, initialContent: .garbage)
+    let block = try test.frames.allocate(FrameRequest(order: Order(2), content: .zeroed))
+    for index in 0..<4 {
+      test.machine.withBytes(of: PageFrameNumber(block.first.value + UInt32(index))) { bytes in
+        for offset in stride(from: 0, to: 4096, by: 8) {
+          #expect(bytes.load(UInt64.self, at: offset) == 0)
+        }
+      }
+    }
+    let first = block.first
+    test.machine.withBytes(of: first) { $0.store(UInt64(7), at: 8) }
+    test.frames.free(block)
+    let again = try test.frames.allocate(FrameRequest(order: Order(2)))
+    #expect(again.first == first)
+    #expect(test.machine.withBytes(of: first) { $0.load(UInt64.self, at: 8) } == 7)
+    test.frames.free(again)
+  }
+
+  @Test func `the last holder's release frees`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    let free = test.free
+    let frame = try test.frames.allocate(FrameRequest(order: Order(1))).surrender()
+    test.frames.retain(frame)
+    test.frames.retain(frame)
+    #expect(!test.frames.release(frame))
+    #expect(!test.frames.release(frame))
+    #expect(test.free == free - 2)
+    #expect(test.frames.release(frame))
+    #expect(test.free == free)
+  }
+
+  @Test func `a split block is freed frame by frame`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
+    let block = try test.frames.allocate(FrameRequest(order: Order(4), kind: .anonymous))
+    let first = test.frames.split(block)
+    for index in 0..<UInt32(16) {
+      let single = PageFrameNumber(first.value + index)
+      #expect(test.frames.table[single].references == 1)
+      #expect(test.frames.table[single].kind == .anonymous)
+      #expect(test.frames.table[single].order == .zero)
+    }
+    #expect(test.firstDifferenceFromEvents() == nil)
+    try test.frames.checkInvariants()
+    for index in 0..<UInt32(16) { test.frames.release(PageFrameNumber(first.value + index)) }
+    test.frames.drainCPULists()
+    #expect((0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) } == before)
+  }
+
+  @Test func `uses and mappings of a frame are in its descriptor and in the log`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    let frame = try test.frames.allocate(FrameRequest(kind: .plain)).surrender()
+    test.frames.assign(frame, kind: .anonymous, owner: 0x1234, index: 0xFF_0000_0001)
+    test.frames.mapped(frame, at: PageNumber(0x7FFF), space: 9)
+    test.frames.mapped(frame, at: PageNumber(0x8000), space: 10)
+    test.frames.unmapped(frame, at: PageNumber(0x7FFF), space: 9)
+    let descriptor = test.frames.table[frame]
+    #expect(descriptor.kind == .anonymous && descriptor.owner == 0x1234)
+    #expect(descriptor.index == 0xFF_0000_0001 && descriptor.mappings == 1)
+    #expect(test.firstDifferenceFromEvents() == nil)
+    test.frames.unmapped(frame, at: PageNumber(0x8000), space: 10)
+    test.frames.release(frame)
+    #expect(test.firstDifferenceFromEvents() == nil)
+  }
+
+  @Test func `bad frees stop the machine`() async {
+    await #expect(processExitsWith: .failure) {
+      let test = try FrameMachine(frameCount: 512)
+      let frame = try test.frames.allocate(FrameRequest()).surrender()
+      test.frames.free(.adopt(frame))
+      test.frames.free(.adopt(frame))
+    }
+    await #expect(processExitsWith: .failure) {
+      let test = try FrameMachine(frameCount: 512)
+      test.frames.free(.adopt(PageFrameNumber(0)))
+    }
+    await #expect(processExitsWith: .failure) {
+      let test = try FrameMachine(frameCount: 512)
+      let frame = try test.frames.allocate(FrameRequest(order: Order(2))).surrender()
+      test.frames.free(.adopt(frame, Order(1)))
+    }
+    await #expect(processExitsWith: .failure) {
+      let test = try FrameMachine(frameCount: 512)
+      let frame = try test.frames.allocate(FrameRequest()).surrender()
+      test.frames.mapped(frame, at: PageNumber(1), space: 1)
+      test.frames.free(.adopt(frame))
+    }
+  }
+
+  @Test func `a lost block traps`() async {
+    await #expect(processExitsWith: .failure) {
+      let test = try FrameMachine(frameCount: 512)
+      _ = try test.frames.allocate(FrameRequest())
+    }
+  }
+
+  @Test func `injected failures come at their interval, and never to who frees memory`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    test.frames.inject(FailureInjection(interval: 3, space: 1, times: 2))
+    var outcomes: [Bool] = []
+    for _ in 0..<12 {
+      do {
+        test.frames.free(try test.frames.allocate(FrameRequest()))
+        outcomes.append(true)
+      } catch {
+        #expect(error == .injected)
+        outcomes.append(false)
+      }
+    }
+    #expect(outcomes.enumerated().filter { !$0.element }.map(\.offset) == [3, 6])
+    test.frames.inject(FailureInjection(interval: 1))
+    test.frames.free(try test.frames.allocate(FrameRequest(urgency: .reserve)))
+    #expect(throws: AllocationError.injected) { _ = try test.exhaustOne(relief: NoRelief()) }
+  }
+}
+
+extension FrameMachine {
+  func exhaustOne<R: PressureRelief>(relief: R) throws -> PageFrameNumber {
+    try frames.allocate(FrameRequest(), relief: relief).surrender()
+  }
+}
