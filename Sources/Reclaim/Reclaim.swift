@@ -1,1 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+
+/// Frees memory that can be had again: clean pages of files, the ones unused for longest first.
+///
+/// Pages are kept in the order in which they came. One that was used since it was last looked at
+/// gets a second chance at the other end of the list.
+///
+/// Linux: `mm/vmscan.c`, as far as clean file pages go.
+public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
+  let environment: Environment
+
+  public init(_ environment: Environment) { self.environment = environment }
+
+  private var spaces: AddressSpaces<Environment> { AddressSpaces(environment) }
+
+  /// Pages freed at a time. Linux: `SWAP_CLUSTER_MAX`.
+  static var batch: Int { 32 }
+
+  /// Drops clean file pages until a batch is free or every page was looked at twice.
+  ///
+  /// - Returns: the number of frames freed.
+  /// - Context: no lock held; does not sleep.
+  /// - Complexity: O(pages passed · areas that map each).
+  ///
+  /// Linux: `shrink_node()`.
+  public func freeFilePages(for shortfall: Shortfall) -> PageCount {
+    record(.reclaimBegan, detail: UInt16(shortfall.zoneLimit.rawValue), value: UInt64(Self.batch))
+    var freed = 0
+    // Twice round: the first look may only find that a page was used.
+    var looks = environment.memory.value.filePageCount.value * 2
+    while freed < Self.batch, looks > 0, let frame = spaces.oldestFilePage {
+      looks -= 1
+      if tryToDrop(frame) { freed += 1 } else { spaces.rotateFilePage(frame) }
+    }
+    record(.reclaimEnded, value: UInt64(freed))
+    return PageCount(freed)
+  }
+
+  /// Drops a page unless it is busy, changed, held by somebody, or was used of late.
+  private func tryToDrop(_ frame: PageFrameNumber) -> Bool {
+    let frames = environment.frames
+    let busy = FrameFlags.locked.union(.dirty).union(.writeback).union(.unevictable)
+    let descriptor = frames.table[frame]
+    guard descriptor.flags.isDisjoint(with: busy),
+      // The cache's own reference and one for each mapping.
+      descriptor.references == descriptor.mappings + 1,
+      let file = Link<CachedFile>(raw: descriptor.owner).reference,
+      !spaces.takeReferenced(frame)
+    else { return false }
+    frames.retain(frame)
+    spaces.unmapEverywhere(frame)
+    // A write through a table may have been noted just now.
+    guard !frames.table[frame].flags.contains(.dirty) else {
+      _ = frames.release(frame)
+      return false
+    }
+    environment.machine.record(
+      MemoryEvent(
+        .pageDropped, process: environment.currentProcess, frame: frame.value,
+        owner: descriptor.owner, value: descriptor.index))
+    spaces.dropPage(of: file, index: descriptor.index)
+    _ = frames.release(frame)
+    return true
+  }
+
+  private func record(_ kind: EventKind, detail: UInt16 = 0, value: UInt64) {
+    environment.machine.record(
+      MemoryEvent(kind, detail: detail, process: environment.currentProcess, value: value))
+  }
+}
