@@ -2,6 +2,8 @@
 
 import MemoryUnits
 
+import MemoryUnits
+
 /// What a file is and who may do what with it. Linux: `mode_t`.
 public struct FileMode: BitwiseCopyable, Sendable, Equatable {
   public var rawValue: UInt16

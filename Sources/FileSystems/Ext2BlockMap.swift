@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// Where a page of a file lies among the pointers of its inode: which of the 15, and the index
+/// in each block of pointers on the way.
+///
+///     0…11: direct · 12: one block of 1,024 pointers · 13: two in a row · 14: three
+struct Ext2Path: BitwiseCopyable, Equatable {
+  let slot: Int
+  /// Blocks of pointers on the way: 0 to 3.
+  let depth: Int
+  private let remainder: UInt64
+
+  /// Nil beyond the largest file.
+  init?(index: UInt64) {
+    var rest = index
+    if rest < 12 {
+      (slot, depth, remainder) = (Int(rest), 0, 0)
+      return
+    }
+    rest -= 12
+    for level in 1...3 {
+      let span: UInt64 = 1 << UInt64(10 * level)
+      if rest < span {
+        (slot, depth, remainder) = (11 + level, level, rest)
+        return
+      }
+      rest -= span
+    }
+    return nil
+  }
+
+  /// The index in the pointer block of a level, the outermost first.
+  func index(atLevel level: Int) -> Int {
+    Int(remainder >> UInt64(10 * (depth - 1 - level)) & 1023)
+  }
+
+  /// Pages that the pointers of one inode reach.
+  static var pageLimit: UInt64 { 12 + (1 << 10) + (1 << 20) + (1 << 30) }
+}
+
+extension FileSystems {
+  /// The block of the disk that holds a page of a file; nil for a hole.
+  ///
+  /// - Context: may sleep, to read blocks of pointers.
+  /// - Throws: EIO where a pointer leaves the volume.
+  /// - Complexity: at most 3 blocks of pointers.
+  ///
+  /// Linux: `ext2_get_block()`.
+  func diskBlock(of inode: Reference<Inode>, index: UInt64) throws(Errno) -> UInt32? {
+    guard let path = Ext2Path(index: index) else { throw .EIO }
+    var block = heap[inode].blocks[path.slot]
+    for level in 0..<path.depth {
+      if block == 0 { return nil }
+      let frame = try volumeBlock(block)
+      block = bytes(of: frame).load(UInt32.self, at: 4 * path.index(atLevel: level))
+      _ = frames.release(frame)
+    }
+    if block == 0 { return nil }
+    guard state.value.volume.contains(block: block) else { throw .EIO }
+    return block
+  }
+
+  /// A block of the volume itself, through the page cache; to be released.
+  ///
+  /// - Context: may sleep.
+  func volumeBlock(_ block: UInt32) throws(Errno) -> PageFrameNumber {
+    guard state.value.volume.contains(block: block), let device = state.value.device.reference
+    else { throw .EIO }
+    return try page(of: device, index: UInt64(block))
+  }
+
+  /// Starts reading a page of a file on the disk, or of the disk itself, into a frame.
+  ///
+  /// A hole is filled with zeros at once.
+  ///
+  /// - Context: may sleep. The kernel's `MemoryEnvironment.startReading` is this.
+  public func startReading(
+    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
+  ) throws(MemoryError) {
+    let owner = heap[file].owner
+    guard owner != 0 else {
+      guard (index + 1) * 4096 <= state.value.diskByteCount else { throw .inputOutput }
+      submit(
+        .read, block: UInt32(index), frame: frame, pageCount: 1, of: file, index: index)
+      return
+    }
+    let block: UInt32?
+    do {
+      block = try diskBlock(of: Reference<Inode>(raw: owner), index: index)
+    } catch {
+      throw error == .ENOMEM ? .outOfMemory : .inputOutput
+    }
+    guard let block else {
+      machine.withBytes(of: frame) { bytes in bytes.clear() }
+      spaces.readCompleted(file, index: index, frame: frame, succeeded: true)
+      return
+    }
+    submit(.read, block: block, frame: frame, pageCount: 1, of: file, index: index)
+  }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// What all file systems and disks of a machine share.
+public struct FileSystemState: BitwiseCopyable {
+  // Disks
+  public let model: DeviceModel
+  /// By tag.
+  let requests: ResidentArray<DiskRequest>
+  /// Bit n: tag n is free.
+  var freeTagsLow = UInt64.max
+  var freeTagsHigh = UInt64.max
+  var writesInFlight: UInt32 = 0
+  /// When each channel of a device and its bus are free again.
+  var diskTimes: DeviceTimes
+  /// Bytes of the root disk.
+  let diskByteCount: UInt64
+
+  /// The root disk as one file: where file systems' own blocks are cached.
+  var device = Link<CachedFile>(nil)
+  var root = Link<Inode>(nil)
+  var volume = Ext2Volume()
+
+  // Inodes of the root disk
+  /// Chains by number modulo the table's size.
+  let inodeTable: ResidentArray<Link<Inode>>
+  /// Inodes that nobody uses and that are kept, the one that was used last at the front.
+  var firstUnused = Link<Inode>(nil)
+  var lastUnused = Link<Inode>(nil)
+  var unusedCount: UInt32 = 0
+  public internal(set) var inodeCount: UInt32 = 0
+
+  // Streams
+  var output = OutputStream(.output)
+  var error = OutputStream(.error)
+  var input = InputStream()
+  /// Bit n: standard stream n is a terminal.
+  let terminals: UInt64
+  /// The foreground group of the terminal.
+  public var foregroundGroup: UInt32 = 0
+
+  /// The state of the generator behind /dev/urandom and getrandom.
+  var randomState: UInt64
+  /// The number that the next pipe gets.
+  var nextPipeNumber: UInt64 = 1
+  /// Tasks that sleep on `FileSystems.pollKey`.
+  var pollingTaskCount: UInt32 = 0
+  /// Seconds since the epoch at the start of virtual time.
+  public let bootTime: UInt64
+
+  /// Sets up the tables, in frames taken from the allocator.
+  ///
+  /// - Parameters:
+  ///   - diskByteCount: bytes of the root disk, as the channel says.
+  ///   - bootTime: seconds since the epoch at virtual time 0.
+  /// - Throws: what the page allocator does.
+  public init<Hardware: Machine>(
+    frames: PageFrames<Hardware>, model: DeviceModel, diskByteCount: UInt64, terminals: UInt64,
+    seed: UInt64, bootTime: UInt64
+  ) throws(AllocationError) {
+    self.model = model
+    self.diskByteCount = diskByteCount
+    self.terminals = terminals
+    self.bootTime = bootTime
+    randomState = seed &+ 0x9E37_79B9_7F4A_7C15
+    diskTimes = DeviceTimes()
+    let request = FrameRequest(order: Self.tableOrder, kind: .plain, content: .zeroed)
+    let first = try frames.allocate(request).surrender()
+    let block = frames.machine.directMap.block(
+      at: first.address, byteCount: Self.tableOrder.pageCount.bytes)
+    let half = block.byteCount / 2
+    requests = ResidentArray(
+      repeating: DiskRequest(), count: DiskTransfer.maximumInFlight,
+      in: block.part(from: 0, byteCount: half))
+    inodeTable = ResidentArray(
+      repeating: Link<Inode>(nil), count: Self.inodeChainCount,
+      in: block.part(from: half, byteCount: half))
+  }
+
+  /// Holds the disk requests in one half and the inode chains in the other.
+  static var tableOrder: Order { Order(2) }
+  static var inodeChainCount: Int { 1024 }
+  /// Inodes that are kept though nobody uses them.
+  static var unusedLimit: UInt32 { 256 }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// From a file back to its path: there is no cache of names, since each inode of the disk knows
+/// the entry by which it was found.
+extension FileSystems {
+  /// Writes a file's path at the end of a path buffer.
+  ///
+  /// - Throws: ENAMETOOLONG, ENOENT where a folder does not list it, EIO, ENOMEM.
+  /// - Context: may sleep.
+  ///
+  /// Linux: `d_path()`.
+  func path(of inode: Reference<Inode>, in block: MemoryBlock) throws(Errno) -> PathText {
+    var path = PathText(block: block, start: block.byteCount)
+    switch heap[inode].tree {
+    case .disk: try prependDiskPath(of: inode, to: &path)
+    case .devices:
+      let node = DeviceNode(number: heap[inode].number)
+      if node != .folder {
+        try prepend(node.name, to: &path)
+        try prepend("/", to: &path)
+      }
+      try prepend("/dev", to: &path)
+    case .processes: try prependProcessPath(ProcessNode(heap[inode].number), to: &path)
+    case .pipes:
+      try prepend("]", to: &path)
+      try prepend(decimal: heap[inode].number, to: &path)
+      try prepend("pipe:[", to: &path)
+    case .streams:
+      if isTerminal(heap[inode].number) {
+        try prepend("/dev/tty", to: &path)
+      } else {
+        try prepend("]", to: &path)
+        try prepend(decimal: heap[inode].number, to: &path)
+        try prepend("pipe:[", to: &path)
+      }
+    }
+    return path
+  }
+
+  /// Copies a folder's path with an end mark; returns the bytes, that one included.
+  ///
+  /// - Throws: ERANGE if there is not so much room, and as `path(of:in:)`.
+  /// - Context: may sleep.
+  ///
+  /// Linux: `getcwd`.
+  public func copyPath(
+    of inode: Reference<Inode>, to target: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
+    try withPathBuffer { (block) throws(Errno) in
+      let room = block.part(from: 0, byteCount: block.byteCount - 1)
+      block.store(UInt8(0), at: block.byteCount - 1)
+      let path = try path(of: inode, in: room)
+      let count = path.byteCount + 1
+      guard count <= byteCount else { throw .ERANGE }
+      return try deliver(block, at: path.start, byteCount: count, to: target)
+    }
+  }
+
+  /// Puts a file's path into the kernel's own memory; returns its length.
+  ///
+  /// - Throws: ENAMETOOLONG, and as `path(of:in:)`.
+  /// - Context: may sleep.
+  public func storePath(
+    of inode: Reference<Inode>, in target: MemoryBlock
+  ) throws(Errno) -> Int {
+    try withPathBuffer { (block) throws(Errno) in
+      let path = try path(of: inode, in: block)
+      guard path.byteCount <= target.byteCount else { throw .ENAMETOOLONG }
+      target.copy(from: block, at: path.start, to: 0, byteCount: path.byteCount)
+      return path.byteCount
+    }
+  }
+
+  private func prependDiskPath(
+    of inode: Reference<Inode>, to path: inout PathText
+  ) throws(Errno) {
+    if inode == state.value.root.reference { return try prepend("/", to: &path) }
+    var current = inode
+    retain(current)
+    defer { release(current) }
+    // The path's length bounds the climb, also where a damaged disk has a circle.
+    while current != state.value.root.reference {
+      let parent = try parent(of: current)
+      do {
+        try prependName(at: heap[current].entryOffset, in: parent, to: &path)
+        try prepend("/", to: &path)
+      } catch {
+        release(parent)
+        throw error
+      }
+      release(current)
+      current = parent
+    }
+  }
+
+  /// The folder in which a file was found; of a folder that was found from below, its `..`, and
+  /// its entry there is looked for.
+  private func parent(of child: Reference<Inode>) throws(Errno) -> Reference<Inode> {
+    if heap[child].parentNumber != 0 { return try inode(numbered: heap[child].parentNumber) }
+    guard heap[child].mode.isFolder else { throw .ENOENT }
+    let above = try withPath("..") { (path) throws(Errno) in
+      var rest = path
+      return try diskChild(rest.takeName(), of: child)
+    }
+    let number = UInt32(heap[child].number)
+    do throws(Errno) {
+      let found = try firstEntry(in: above) { entry, block in
+        entry.inode == number
+          && !block.holds(text: ".", at: entry.nameOffset, byteCount: entry.nameLength)
+          && !block.holds(text: "..", at: entry.nameOffset, byteCount: entry.nameLength)
+      }
+      guard let found else { throw .ENOENT }
+      heap[child].parentNumber = UInt32(heap[above].number)
+      heap[child].entryOffset = found.offset
+      return above
+    } catch {
+      release(above)
+      throw error
+    }
+  }
+
+  private func prependName(
+    at offset: UInt32, in folder: Reference<Inode>, to path: inout PathText
+  ) throws(Errno) {
+    guard let file = heap[folder].file.reference else { throw .EIO }
+    let frame = try page(of: file, index: UInt64(offset) / 4096)
+    defer { _ = frames.release(frame) }
+    let block = bytes(of: frame)
+    let limit = state.value.volume.inodeCount
+    guard let entry = Ext2Entry(reading: block, at: Int(offset & 4095), inodeCount: limit) else {
+      throw .EIO
+    }
+    guard path.start >= entry.nameLength, entry.nameLength > 0 else { throw .ENAMETOOLONG }
+    path.start -= entry.nameLength
+    path.block.copy(
+      from: block, at: entry.nameOffset, to: path.start, byteCount: entry.nameLength)
+  }
+
+  func prepend(_ text: StaticString, to path: inout PathText) throws(Errno) {
+    guard path.start >= text.utf8CodeUnitCount else { throw .ENAMETOOLONG }
+    path.start -= text.utf8CodeUnitCount
+    path.block.store(text: text, at: path.start)
+  }
+
+  func prepend(decimal value: UInt64, to path: inout PathText) throws(Errno) {
+    var rest = value
+    repeat {
+      guard path.start > 0 else { throw .ENAMETOOLONG }
+      path.start -= 1
+      path.block.store(UInt8(0x30 + rest % 10), at: path.start)
+      rest /= 10
+    } while rest > 0
+  }
+}

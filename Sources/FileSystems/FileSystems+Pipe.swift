@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// Pipes.
+extension FileSystems {
+  /// Makes a pipe and opens both its ends.
+  ///
+  /// - Parameter flags: `nonBlocking` and `direct` are kept.
+  /// - Throws: ENOMEM.
+  ///
+  /// Linux: `pipe2`.
+  public func makePipe(
+    flags: OpenFlags
+  ) throws(Errno) -> (reader: Reference<OpenFile>, writer: Reference<OpenFile>) {
+    let pipe = try allocate(Pipe())
+    var fresh = Inode(
+      .pipes, number: state.value.nextPipeNumber, mode: FileMode(.pipe, permissions: 0o600))
+    state.value.nextPipeNumber += 1
+    fresh.pipe = Link(pipe)
+    stamp(&fresh, at: currentSeconds)
+    let inode: Reference<Inode>
+    do {
+      inode = try allocate(fresh)
+    } catch {
+      heap.free(pipe)
+      throw error
+    }
+    let kept = flags.intersection(.nonBlocking.union(.direct))
+    // The ends hold the inode: the pipe goes with the last of them.
+    defer { release(inode) }
+    let reader: Reference<OpenFile>
+    do {
+      reader = try open(inode, flags: kept)
+    } catch {
+      heap[inode].pipe = Link(nil)
+      heap.free(pipe)
+      throw error
+    }
+    do {
+      return (reader, try open(inode, flags: kept.union(.writeOnly)))
+    } catch {
+      release(reader)
+      throw error
+    }
+  }
+
+  /// Reads what is there, or waits until something is.
+  ///
+  /// - Returns: 0 where nobody writes any more.
+  /// - Throws: EAGAIN, EINTR, EFAULT.
+  /// - Context: may sleep.
+  ///
+  /// Linux: `pipe_read()`.
+  func readPipe(
+    _ file: Reference<OpenFile>, to target: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
+    guard let pipe = heap[heap[file].inode].pipe.reference else { throw .EIO }
+    if byteCount == 0 { return 0 }
+    lock(pipe)
+    defer { unlock(pipe) }
+    while heap[pipe].byteCount == 0 {
+      if heap[pipe].writerCount == 0 { return 0 }
+      if heap[file].flags.contains(.nonBlocking) { throw .EAGAIN }
+      unlock(pipe)
+      let isAwoken = environment.sleepInterruptibly(on: readableKey(pipe))
+      lock(pipe)
+      guard isAwoken || heap[pipe].byteCount > 0 else { throw .EINTR }
+    }
+    var done = 0
+    while done < byteCount, heap[pipe].byteCount > 0 {
+      let place = Int(heap[pipe].readCount) & (Pipe.capacity - 1)
+      let offset = place & 4095
+      let count = min(min(byteCount - done, heap[pipe].byteCount), 4096 - offset)
+      let frame = PageFrameNumber(heap[pipe].frames[place >> 12])
+      let copied = copy(
+        from: bytes(of: frame), at: offset, byteCount: count, to: target.advanced(by: done))
+      heap[pipe].readCount += UInt64(copied)
+      done += copied
+      if offset + copied == 4096 { dropPage(place >> 12, of: pipe) }
+      if copied < count { break }
+    }
+    environment.wake(writableKey(pipe))
+    readinessChanged()
+    guard done > 0 else { throw .EFAULT }
+    return done
+  }
+
+  /// Writes all, waiting for room; what fits in one page is never mixed with other writes.
+  ///
+  /// - Throws: EPIPE where nobody reads any more, EAGAIN, EINTR, EFAULT, ENOMEM; all but the
+  ///   first only if nothing was written before.
+  /// - Context: may sleep.
+  ///
+  /// Linux: `pipe_write()`.
+  func writePipe(
+    _ file: Reference<OpenFile>, from source: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
+    guard let pipe = heap[heap[file].inode].pipe.reference else { throw .EIO }
+    if byteCount == 0 { return 0 }
+    lock(pipe)
+    defer { unlock(pipe) }
+    var done = 0
+    while done < byteCount {
+      guard heap[pipe].readerCount > 0 else {
+        if done > 0 { break }
+        throw .EPIPE
+      }
+      let needed = byteCount <= Pipe.atomicByteCount ? byteCount : 1
+      guard heap[pipe].room >= needed else {
+        if heap[file].flags.contains(.nonBlocking) {
+          if done > 0 { break }
+          throw .EAGAIN
+        }
+        unlock(pipe)
+        let isAwoken = environment.sleepInterruptibly(on: writableKey(pipe))
+        lock(pipe)
+        guard isAwoken else {
+          if done > 0 { break }
+          throw .EINTR
+        }
+        continue
+      }
+      do {
+        let count = try fillPage(
+          of: pipe, from: source.advanced(by: done), byteCount: byteCount - done)
+        done += count
+      } catch {
+        if done > 0 { break }
+        throw error
+      }
+    }
+    return done
+  }
+
+  /// Writes into the page where the pipe's data end, as much as it takes.
+  private func fillPage(
+    of pipe: Reference<Pipe>, from source: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
+    let place = Int(heap[pipe].writtenCount) & (Pipe.capacity - 1)
+    let offset = place & 4095
+    let count = min(min(byteCount, heap[pipe].room), 4096 - offset)
+    if heap[pipe].frames[place >> 12] == 0 {
+      heap[pipe].frames[place >> 12] = try allocateFrames(.zero).value
+    }
+    let frame = PageFrameNumber(heap[pipe].frames[place >> 12])
+    let copied = copy(from: source, byteCount: count, to: bytes(of: frame), at: offset)
+    guard copied > 0 else { throw .EFAULT }
+    heap[pipe].writtenCount += UInt64(copied)
+    environment.wake(readableKey(pipe))
+    readinessChanged()
+    return copied
+  }
+
+  /// Gives back a page that was read to its end, unless the writer is in it again.
+  private func dropPage(_ slot: Int, of pipe: Reference<Pipe>) {
+    guard heap[pipe].byteCount <= Pipe.capacity - 4096 else { return }
+    freeFrames(PageFrameNumber(heap[pipe].frames[slot]), .zero)
+    heap[pipe].frames[slot] = 0
+  }
+
+  func openPipeEnd(of file: Reference<OpenFile>) {
+    guard let pipe = heap[heap[file].inode].pipe.reference else { return }
+    if heap[file].flags.mayRead { heap[pipe].readerCount += 1 }
+    if heap[file].flags.mayWrite { heap[pipe].writerCount += 1 }
+  }
+
+  /// Ends one open end; the last open file takes the pipe with it.
+  func closePipeEnd(of file: Reference<OpenFile>) {
+    let inode = heap[file].inode
+    guard let pipe = heap[inode].pipe.reference else { return }
+    if heap[file].flags.mayRead { heap[pipe].readerCount -= 1 }
+    if heap[file].flags.mayWrite { heap[pipe].writerCount -= 1 }
+    environment.wake(readableKey(pipe))
+    environment.wake(writableKey(pipe))
+    readinessChanged()
+    guard heap[pipe].readerCount == 0, heap[pipe].writerCount == 0 else { return }
+    heap[inode].pipe = Link(nil)
+    for slot in 0..<16 where heap[pipe].frames[slot] != 0 {
+      freeFrames(PageFrameNumber(heap[pipe].frames[slot]), .zero)
+    }
+    heap.free(pipe)
+  }
+
+  /// Linux: `pipe_poll()`.
+  func pipeReadiness(of file: Reference<OpenFile>) -> Readiness {
+    guard let pipe = heap[heap[file].inode].pipe.reference else { return .hangUp }
+    var ready = Readiness()
+    if heap[file].flags.mayRead {
+      if heap[pipe].byteCount > 0 { ready.formUnion(.input.union(.normalInput)) }
+      if heap[pipe].writerCount == 0 { ready.formUnion(.hangUp) }
+    }
+    if heap[file].flags.mayWrite {
+      if heap[pipe].room >= Pipe.atomicByteCount {
+        ready.formUnion(.output.union(.normalOutput))
+      }
+      if heap[pipe].readerCount == 0 { ready.formUnion(.error) }
+    }
+    return ready
+  }
+
+  /// Keeps other tasks' transfers out, since copying may sleep. Linux: `pipe_lock()`.
+  private func lock(_ pipe: Reference<Pipe>) {
+    while heap[pipe].isBusy { environment.sleep(on: busyKey(pipe)) }
+    heap[pipe].isBusy = true
+  }
+
+  private func unlock(_ pipe: Reference<Pipe>) {
+    heap[pipe].isBusy = false
+    environment.wake(busyKey(pipe))
+  }
+
+  private func busyKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 1) }
+  private func readableKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 2) }
+  private func writableKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 3) }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// The tree of /proc.
+extension FileSystems {
+  func processInode(_ node: ProcessNode) throws(Errno) -> Reference<Inode> {
+    var fresh = Inode(.processes, number: node.number, mode: node.file.mode)
+    fresh.linkCount = node.file.mode.isFolder ? 2 : 1
+    if node.process != 0, let process = environment.describe(process: node.process) {
+      fresh.user = process.user
+      fresh.group = process.userGroup
+    }
+    stamp(&fresh, at: currentSeconds)
+    return try allocate(fresh)
+  }
+
+  func processChild(_ name: FileName, of folder: Reference<Inode>) throws(Errno) -> Reference<Inode>
+  {
+    let node = ProcessNode(heap[folder].number)
+    if name.equals("..") {
+      guard let above = node.folder else { return try rootFolder() }
+      return try processInode(above)
+    }
+    if node.process != 0, environment.describe(process: node.process) == nil { throw .ENOENT }
+    if let number = name.number {
+      return try numberedChild(number, of: node)
+    }
+    for raw in ProcessFile.numbers {
+      guard let file = ProcessFile(rawValue: raw), let entry = file.entry,
+        entry.folder == node.file, name.equals(entry.name)
+      else { continue }
+      return try processInode(ProcessNode(file, process: node.process))
+    }
+    throw .ENOENT
+  }
+
+  private func numberedChild(
+    _ number: UInt32, of node: ProcessNode
+  ) throws(Errno) -> Reference<Inode> {
+    switch node.file {
+    case .folder:
+      guard number != 0, environment.describe(process: number) != nil else { throw .ENOENT }
+      return try processInode(ProcessNode(.process, process: number))
+    case .descriptors:
+      guard environment.openFile(descriptor: number, of: node.process) != nil else {
+        throw .ENOENT
+      }
+      return try processInode(
+        ProcessNode(.descriptor, process: node.process, descriptor: number))
+    default: throw .ENOENT
+    }
+  }
+
+  /// Where a link leads that is more than its text: to a file that perhaps no path leads to.
+  ///
+  /// - Returns: the file, counted for the caller; nil of a link that is only text.
+  /// - Throws: ENOENT where the process or what it stands for is gone.
+  func directTarget(of link: Reference<Inode>) throws(Errno) -> Reference<Inode>? {
+    guard heap[link].tree == .processes else { return nil }
+    let node = ProcessNode(heap[link].number)
+    let target: Reference<Inode>?
+    switch node.file {
+    case .executable: target = environment.describe(process: node.process)?.executable
+    case .workingFolder: target = environment.describe(process: node.process)?.workingFolder
+    case .root: target = state.value.root.reference
+    case .descriptor:
+      let file = environment.openFile(descriptor: node.descriptor, of: node.process)
+      target = file.map { heap[$0].inode }
+    default: return nil
+    }
+    guard let target else { throw .ENOENT }
+    retain(target)
+    return target
+  }
+
+  /// The text of a link of /proc, at the end of a path buffer.
+  func processLinkTarget(
+    of link: Reference<Inode>, in block: MemoryBlock
+  ) throws(Errno) -> PathText {
+    if let target = try directTarget(of: link) {
+      defer { release(target) }
+      return try path(of: target, in: block)
+    }
+    var path = PathText(block: block, start: block.byteCount)
+    let own = UInt64(environment.currentProcess)
+    switch ProcessNode(heap[link].number).file {
+    case .selfLink: try prepend(decimal: own, to: &path)
+    case .threadSelf:
+      try prepend(decimal: own, to: &path)
+      try prepend("/task/", to: &path)
+      try prepend(decimal: own, to: &path)
+    case .mountsLink: try prepend("self/mounts", to: &path)
+    default: throw .EIO
+    }
+    return path
+  }
+
+  func prependProcessPath(_ node: ProcessNode, to path: inout PathText) throws(Errno) {
+    var current = node
+    while let above = current.folder {
+      switch current.file {
+      case .process: try prepend(decimal: UInt64(current.process), to: &path)
+      case .descriptor: try prepend(decimal: UInt64(current.descriptor), to: &path)
+      default: if let entry = current.file.entry { try prepend(entry.name, to: &path) }
+      }
+      try prepend("/", to: &path)
+      current = above
+    }
+    try prepend("/proc", to: &path)
+  }
+
+  /// Lists a folder of /proc; positions are: 0 and 1 the dots, then files by number, then from
+  /// 256 on the processes or descriptors.
+  func listProcesses(
+    _ folder: Reference<Inode>, from start: UInt64, _ listing: inout FolderListing
+  ) throws(Errno) -> UInt64 {
+    let node = ProcessNode(heap[folder].number)
+    var position = start
+    while position < Self.firstNumberedPosition {
+      guard listFile(at: position, of: node, heap[folder].number, &listing) else {
+        return position
+      }
+      position += 1
+    }
+    while let number = numberedEntry(of: node, from: position - Self.firstNumberedPosition) {
+      let place = Self.firstNumberedPosition + UInt64(number)
+      let child =
+        node.file == .folder
+        ? ProcessNode(.process, process: number)
+        : ProcessNode(.descriptor, process: node.process, descriptor: number)
+      guard
+        listing.add(
+          inode: child.number, next: place + 1, kind: child.file.mode.entryKind, number: number)
+      else { return place }
+      position = place + 1
+    }
+    return position
+  }
+
+  private static var firstNumberedPosition: UInt64 { 256 }
+
+  /// Adds the entry of a position, if it belongs to the folder; false if it does not fit.
+  private func listFile(
+    at position: UInt64, of node: ProcessNode, _ number: UInt64, _ listing: inout FolderListing
+  ) -> Bool {
+    if position < 2 {
+      return listing.add(
+        inode: number, next: position + 1, kind: FileMode.folder.entryKind,
+        name: position == 0 ? "." : "..")
+    }
+    guard let file = ProcessFile(rawValue: UInt8(position)), let entry = file.entry,
+      entry.folder == node.file
+    else { return true }
+    return listing.add(
+      inode: ProcessNode(file, process: node.process).number, next: position + 1,
+      kind: file.mode.entryKind, name: entry.name)
+  }
+
+  private func numberedEntry(of node: ProcessNode, from number: UInt64) -> UInt32? {
+    guard let first = UInt32(exactly: number) else { return nil }
+    switch node.file {
+    case .folder: return environment.firstProcess(after: first == 0 ? 0 : first - 1)
+    case .descriptors: return environment.firstDescriptor(from: first, of: node.process)
+    default: return nil
+    }
+  }
+
+  /// Seconds since the epoch.
+  var currentSeconds: UInt32 {
+    UInt32(
+      truncatingIfNeeded: state.value.bootTime + machine.now.nanoseconds / 1_000_000_000)
+  }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// What is known of files, and what may be done with them.
+extension FileSystems {
+  /// Linux: `vfs_getattr()`.
+  ///
+  /// - Context: may sleep, to read where a link of /proc points.
+  public func status(of inode: Reference<Inode>) throws(Errno) -> FileStatus {
+    let length =
+      heap[inode].mode.isLink && heap[inode].tree == .processes ? 64 : heap[inode].byteCount
+    return FileStatus(
+      device: heap[inode].treeDevice.encoded, inodeNumber: heap[inode].number,
+      linkCount: UInt64(heap[inode].linkCount), mode: UInt32(heap[inode].mode.rawValue),
+      user: heap[inode].user, group: heap[inode].group,
+      specialDevice: heap[inode].device.encoded, byteCount: Int64(length),
+      sectorCount: Int64(heap[inode].sectorCount),
+      accessed: TimeOfFile(seconds: Int64(heap[inode].accessed)),
+      modified: TimeOfFile(seconds: Int64(heap[inode].modified)),
+      changed: TimeOfFile(seconds: Int64(heap[inode].changed)))
+  }
+
+  /// Linux: `fstat`.
+  public func status(of file: Reference<OpenFile>) throws(Errno) -> FileStatus {
+    try status(of: heap[file].inode)
+  }
+
+  /// What statfs says of the tree that a file belongs to.
+  public func treeStatus(of inode: Reference<Inode>) -> FileSystemStatus {
+    switch heap[inode].tree {
+    case .disk: return volumeStatus
+    case .processes: return emptyTree(FileSystemStatus.procKind)
+    case .devices: return emptyTree(FileSystemStatus.memoryKind)
+    case .pipes, .streams: return emptyTree(FileSystemStatus.pipeKind)
+    }
+  }
+
+  private func emptyTree(_ kind: Int64) -> FileSystemStatus {
+    FileSystemStatus(
+      kind: kind, blockCount: 0, freeBlockCount: 0, fileCount: 0, freeFileCount: 0,
+      flags: FileSystemStatus.validFlags)
+  }
+
+  /// Whether somebody may do what they want with a file.
+  ///
+  /// - Throws: EACCES, EROFS.
+  ///
+  /// Linux: `faccessat`.
+  public func checkAccess(
+    to inode: Reference<Inode>, _ wish: AccessWish, as credentials: Credentials
+  ) throws(Errno) {
+    let mode = heap[inode].mode
+    if wish.contains(.write), heap[inode].tree == .disk,
+      mode.isRegular || mode.isFolder || mode.isLink
+    {
+      throw .EROFS
+    }
+    guard allows(inode, wish, as: credentials) else { throw .EACCES }
+  }
+
+  /// Checks that a file can be somebody's working folder.
+  ///
+  /// - Throws: ENOTDIR, EACCES.
+  ///
+  /// Linux: `chdir`.
+  public func checkWorkingFolder(
+    _ inode: Reference<Inode>, as credentials: Credentials
+  ) throws(Errno) {
+    guard heap[inode].mode.isFolder else { throw .ENOTDIR }
+    guard allows(inode, .execute, as: credentials) else { throw .EACCES }
+  }
+
+  /// Why a name cannot be made: what `mkdir`, `symlink`, `mknod`, `link` say.
+  ///
+  /// - Context: may sleep.
+  public func refusalToMake(
+    _ path: PathText, from folder: Reference<Inode>, as credentials: Credentials
+  ) -> Errno {
+    do {
+      var walk = try beginWalk(path, from: folder, lastLink: .kept, as: credentials)
+      defer { release(walk.current) }
+      do {
+        try finish(&walk)
+        return .EEXIST
+      } catch {
+        guard error == .ENOENT, walk.isAtLast else { return error }
+        return refusalToChange(walk.current)
+      }
+    } catch {
+      return error
+    }
+  }
+
+  /// Why a file cannot be changed or removed: what `unlink`, `rename`, `chmod`, `truncate` say.
+  ///
+  /// - Context: may sleep.
+  public func refusalToChange(
+    _ path: PathText, from folder: Reference<Inode>, lastLink: LastLink,
+    as credentials: Credentials
+  ) -> Errno {
+    do {
+      let inode = try find(path, from: folder, lastLink: lastLink, as: credentials)
+      defer { release(inode) }
+      return heap[inode].tree == .disk ? .EROFS : .EPERM
+    } catch {
+      return error
+    }
+  }
+
+  /// Moves an open file's place.
+  ///
+  /// - Returns: the new offset.
+  /// - Throws: ESPIPE of what has no place, EINVAL, ENXIO beyond the end for data and holes.
+  ///
+  /// Linux: `lseek`.
+  public func seek(
+    _ file: Reference<OpenFile>, to offset: Int64, from origin: SeekOrigin
+  ) throws(Errno) -> UInt64 {
+    let base: UInt64
+    switch heap[file].behaviour {
+    case .pipe, .standardInput, .standardOutput, .standardError, .absent: throw .ESPIPE
+    case .pathOnly: throw .EBADF
+    case .null, .zero, .full, .random: return 0
+    case .regular, .folder: base = heap[heap[file].inode].byteCount
+    case .text: base = heap[file].textByteCount
+    }
+    let start: Int64
+    switch origin {
+    case .start: start = 0
+    case .current: start = Int64(heap[file].position)
+    case .end: start = Int64(base)
+    case .data, .hole:
+      // Holes are not told apart: all is data, and the one hole is the end.
+      guard offset >= 0, UInt64(offset) < base else { throw .ENXIO }
+      let place = origin == .data ? UInt64(offset) : base
+      heap[file].position = place
+      return place
+    }
+    let (place, overflow) = start.addingReportingOverflow(offset)
+    guard !overflow, place >= 0 else { throw .EINVAL }
+    heap[file].position = UInt64(place)
+    return UInt64(place)
+  }
+
+  /// What can be done with an open file without waiting. Linux: `vfs_poll()`.
+  public func readiness(of file: Reference<OpenFile>) -> Readiness {
+    switch heap[file].behaviour {
+    case .pipe: return pipeReadiness(of: file)
+    case .pathOnly: return .invalid
+    case .standardInput: return .input.union(.normalInput)
+    case .standardOutput, .standardError: return .output.union(.normalOutput)
+    default: return .input.union(.normalInput).union(.output).union(.normalOutput)
+    }
+  }
+
+  /// Sleeps until the readiness of some file may have changed; false for a signal.
+  ///
+  /// Who waits with a limit wakes `pollKey` itself at that time. Context: may sleep.
+  public func waitForReadiness() -> Bool {
+    state.value.pollingTaskCount += 1
+    defer { state.value.pollingTaskCount -= 1 }
+    return environment.sleepInterruptibly(on: Self.pollKey)
+  }
+
+  public static var pollKey: SleepKey { .object(0, channel: 0x72) }
+
+  /// Tells those that poll. Context: any.
+  func readinessChanged() {
+    if state.value.pollingTaskCount > 0 { environment.wake(Self.pollKey) }
+  }
+
+  /// Whether an open file is the terminal: what `TCGETS` answers to.
+  public func isTerminal(_ file: Reference<OpenFile>) -> Bool {
+    switch heap[file].behaviour {
+    case .standardInput: isTerminal(0)
+    case .standardOutput: isTerminal(1)
+    case .standardError: isTerminal(2)
+    default: false
+    }
+  }
+
+  func isTerminal(_ stream: UInt64) -> Bool { state.value.terminals >> stream & 1 != 0 }
+
+  /// Bytes that a read would give at once. Linux: `FIONREAD`.
+  public func readableByteCount(of file: Reference<OpenFile>) throws(Errno) -> UInt32 {
+    switch heap[file].behaviour {
+    case .pipe:
+      guard let pipe = heap[heap[file].inode].pipe.reference else { throw .EIO }
+      return UInt32(heap[pipe].byteCount)
+    case .regular:
+      let size = heap[heap[file].inode].byteCount
+      let rest = size > heap[file].position ? size - heap[file].position : 0
+      return UInt32(truncatingIfNeeded: min(rest, UInt64(Int32.max)))
+    default: throw .ENOTTY
+    }
+  }
+}

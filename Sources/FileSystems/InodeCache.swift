@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import MemoryUnits
+
+/// Which inodes are in memory, who holds them, and which of them are kept for later.
+///
+/// An inode of the disk that nobody holds stays, with its pages, until too many do; those of
+/// other trees are made when they are looked up and go with their last holder.
+extension FileSystems {
+  /// Counts one more holder. Linux: `ihold()`.
+  public func retain(_ inode: Reference<Inode>) { heap[inode].references += 1 }
+
+  /// Counts one holder less. Linux: `iput()`.
+  ///
+  /// - Context: any; never sleeps.
+  public func release(_ inode: Reference<Inode>) {
+    precondition(heap[inode].references > 0, "an inode was released too often")
+    heap[inode].references -= 1
+    guard heap[inode].references == 0 else { return }
+    guard heap[inode].tree == .disk else { return discard(inode) }
+    pushUnused(inode)
+    trimUnused(to: FileSystemState.unusedLimit)
+  }
+
+  /// Lets go of inodes that nobody uses, for their memory; says whether any went.
+  ///
+  /// - Context: reclaim; never sleeps.
+  ///
+  /// Linux: `prune_icache_sb()`.
+  public func shrinkInodes(to limit: UInt32) -> Bool {
+    let before = state.value.unusedCount
+    trimUnused(to: limit)
+    return state.value.unusedCount < before
+  }
+
+  /// The inode of a number if it is in memory, counted for the caller.
+  func cachedInode(_ number: UInt32) -> Reference<Inode>? {
+    var link = state.value.inodeTable[chain(number)]
+    while let inode = link.reference {
+      if heap[inode].number == UInt64(number) {
+        if heap[inode].references == 0 { removeUnused(inode) }
+        heap[inode].references += 1
+        return inode
+      }
+      link = heap[inode].nextOfChain
+    }
+    return nil
+  }
+
+  func enter(_ inode: Reference<Inode>, _ number: UInt32) {
+    heap[inode].nextOfChain = state.value.inodeTable[chain(number)]
+    state.value.inodeTable[chain(number)] = Link(inode)
+    state.value.inodeCount += 1
+  }
+
+  /// Frees an inode that is in no chain.
+  func discard(_ inode: Reference<Inode>) {
+    if let file = heap[inode].file.reference { spaces.release(file) }
+    heap.free(inode)
+  }
+
+  private func chain(_ number: UInt32) -> Int {
+    Int(number) & (FileSystemState.inodeChainCount - 1)
+  }
+
+  private func pushUnused(_ inode: Reference<Inode>) {
+    let first = state.value.firstUnused
+    heap[inode].previousUnused = Link(nil)
+    heap[inode].nextUnused = first
+    if let first = first.reference {
+      heap[first].previousUnused = Link(inode)
+    } else {
+      state.value.lastUnused = Link(inode)
+    }
+    state.value.firstUnused = Link(inode)
+    state.value.unusedCount += 1
+  }
+
+  private func removeUnused(_ inode: Reference<Inode>) {
+    let next = heap[inode].nextUnused
+    let previous = heap[inode].previousUnused
+    if let next = next.reference {
+      heap[next].previousUnused = previous
+    } else {
+      state.value.lastUnused = previous
+    }
+    if let previous = previous.reference {
+      heap[previous].nextUnused = next
+    } else {
+      state.value.firstUnused = next
+    }
+    heap[inode].nextUnused = Link(nil)
+    heap[inode].previousUnused = Link(nil)
+    state.value.unusedCount -= 1
+  }
+
+  /// Frees the inodes that were unused for longest, except those that areas still map or whose
+  /// pages are being read.
+  private func trimUnused(to limit: UInt32) {
+    var link = state.value.lastUnused
+    while state.value.unusedCount > limit, let inode = link.reference {
+      link = heap[inode].previousUnused
+      guard isFreeable(inode) else { continue }
+      removeUnused(inode)
+      removeFromChain(inode)
+      discard(inode)
+    }
+  }
+
+  private func isFreeable(_ inode: Reference<Inode>) -> Bool {
+    guard let file = heap[inode].file.reference else { return true }
+    return heap[file].users == 1 && !hasTransfer(of: file)
+  }
+
+  private func removeFromChain(_ inode: Reference<Inode>) {
+    let place = chain(UInt32(heap[inode].number))
+    state.value.inodeCount -= 1
+    guard state.value.inodeTable[place].reference != inode else {
+      state.value.inodeTable[place] = heap[inode].nextOfChain
+      return
+    }
+    var link = state.value.inodeTable[place]
+    while let current = link.reference {
+      link = heap[current].nextOfChain
+      if link.reference == inode {
+        heap[current].nextOfChain = heap[inode].nextOfChain
+        return
+      }
+    }
+    preconditionFailure("an inode outside its chain")
+  }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// /proc/meminfo, line by line in the order of Linux 6.12.
+///
+/// Every number is counted. Lines of what is configured out on Linux (huge pages, CMA, zswap,
+/// failing memory) are left out as there.
+extension FileSystems {
+  /// Linux: `meminfo_proc_show()`.
+  func writeMemoryInformation(to writer: inout TextWriter<Environment>) {
+    let census = census()
+    let memory = environment.memory.value
+    let buffers = state.value.device.reference.map { heap[$0].pageCount } ?? .zero
+    let total = frames.managedPageCount
+    let free = frames.freePageCount
+    line("MemTotal:", total, &writer)
+    line("MemFree:", free, &writer)
+    line("MemAvailable:", availablePageCount(free, memory.filePageCount), &writer)
+    line("Buffers:", buffers, &writer)
+    line("Cached:", memory.filePageCount + memory.sharedPageCount - buffers, &writer)
+    line("SwapCached:", .zero, &writer)
+    // One list of each kind so far: private pages are never, file pages always candidates.
+    line("Active:", census.anonymous, &writer)
+    line("Inactive:", memory.filePageCount + memory.sharedPageCount, &writer)
+    line("Active(anon):", census.anonymous, &writer)
+    line("Inactive(anon):", memory.sharedPageCount, &writer)
+    line("Active(file):", .zero, &writer)
+    line("Inactive(file):", memory.filePageCount, &writer)
+    line("Unevictable:", .zero, &writer)
+    line("Mlocked:", .zero, &writer)
+    line("SwapTotal:", .zero, &writer)
+    line("SwapFree:", .zero, &writer)
+    line("Dirty:", .zero, &writer)
+    line("Writeback:", .zero, &writer)
+    line("AnonPages:", census.anonymous, &writer)
+    line("Mapped:", memory.mappedFilePageCount, &writer)
+    line("Shmem:", memory.sharedPageCount, &writer)
+    writeKernelMemory(census, to: &writer)
+    line("CommitLimit:", PageCount(total.value / 2), &writer)
+    line("Committed_AS:", memory.committedPageCount, &writer)
+    // Linux: `VMALLOC_TOTAL` of x86-64; nothing is allocated there.
+    put("VmallocTotal:", 34_359_738_367, &writer)
+    put("VmallocUsed:", 0, &writer)
+    put("VmallocChunk:", 0, &writer)
+    put("Percpu:", 0, &writer)
+    writeDirectMap(to: &writer)
+  }
+
+  private func writeKernelMemory(
+    _ census: FrameCensus, to writer: inout TextWriter<Environment>
+  ) {
+    line("KReclaimable:", .zero, &writer)
+    line("Slab:", census.slab, &writer)
+    line("SReclaimable:", .zero, &writer)
+    line("SUnreclaim:", census.slab, &writer)
+    line("KernelStack:", census.kernelStacks, &writer)
+    line("PageTables:", census.pageTables, &writer)
+    line("SecPageTables:", .zero, &writer)
+    line("NFS_Unstable:", .zero, &writer)
+    line("Bounce:", .zero, &writer)
+    line("WritebackTmp:", .zero, &writer)
+  }
+
+  private func writeDirectMap(to writer: inout TextWriter<Environment>) {
+    let byteCount = machine.directMap.limit.value
+    let large = byteCount & ~0x1F_FFFF
+    put("DirectMap4k:", (byteCount - large) >> 10, &writer)
+    put("DirectMap2M:", large >> 10, &writer)
+  }
+
+  /// Linux: `si_mem_available()`.
+  private func availablePageCount(_ free: PageCount, _ file: PageCount) -> PageCount {
+    let low = frames.lowMarkPageCount.value
+    let usable = file.value - min(file.value / 2, low)
+    return PageCount(max(0, free.value - frames.totalReserve.value + usable))
+  }
+
+  private func line(
+    _ name: StaticString, _ count: PageCount, _ writer: inout TextWriter<Environment>
+  ) {
+    put(name, count.kibibytes, &writer)
+  }
+
+  private func put(
+    _ name: StaticString, _ kibibytes: UInt64, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.beginLine()
+    writer.put(name)
+    writer.pad(to: 16)
+    writer.put(kibibytes, width: 8)
+    writer.put(" kB\n")
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import LinuxABI
+import MemoryUnits
+
+/// A file that was opened once, shared by all descriptors that were made of it.
+///
+/// Linux: `struct file`.
+public struct OpenFile: HeapObject {
+  public static var cacheName: StaticString { "filp" }
+  public static var cacheIndex: Int { 7 }
+
+  /// What reads and writes of it do.
+  public enum Behaviour: UInt8, BitwiseCopyable, Sendable {
+    /// Contents in the page cache.
+    case regular
+    case folder
+    case pipe
+    /// Text that was made at opening.
+    case text
+    case null
+    case zero
+    case full
+    case random
+    case standardInput
+    case standardOutput
+    case standardError
+    /// Only names a file. Linux: `O_PATH`.
+    case pathOnly
+    /// A device that nobody drives.
+    case absent
+  }
+
+  public let inode: Reference<Inode>
+  public let behaviour: Behaviour
+  /// Access mode and status flags.
+  public var flags: OpenFlags
+  /// The offset of the next read or write; of a folder, of its next entry.
+  public var position: UInt64 = 0
+  /// Descriptors and calls that hold it.
+  public internal(set) var references: UInt32 = 1
+
+  /// The text's frames, chained by their private words; 0 for none.
+  var firstTextFrame: UInt32 = 0
+  var textByteCount: UInt64 = 0
+
+  init(_ inode: Reference<Inode>, _ behaviour: Behaviour, flags: OpenFlags) {
+    self.inode = inode
+    self.behaviour = behaviour
+    self.flags = flags
+  }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// /proc/PID/status in the form of Linux 6.12.
+extension FileSystems {
+  /// Linux: `proc_pid_status()`.
+  func writeStatus(of process: ProcessDescription, to writer: inout TextWriter<Environment>) {
+    writer.put("Name:\t")
+    writeName(of: process, to: &writer)
+    writer.put("\nUmask:\t")
+    writer.put(octal: UInt64(process.fileCreationMask), width: 4)
+    writer.put("\nState:\t")
+    writer.put(byte: process.state)
+    writer.put(stateName(process.state))
+    line("Tgid", process.number, &writer)
+    writer.put("Ngid:\t0\n")
+    line("Pid", process.number, &writer)
+    line("PPid", process.parent, &writer)
+    writer.put("TracerPid:\t0\n")
+    writeOwners("Uid", process.user, &writer)
+    writeOwners("Gid", process.userGroup, &writer)
+    line("FDSize", process.descriptorSlotCount, &writer)
+    writer.put("Groups:\t \n")
+    line("NStgid", process.number, &writer)
+    line("NSpid", process.number, &writer)
+    line("NSpgid", process.group, &writer)
+    line("NSsid", process.session, &writer)
+    writer.put(process.space == nil ? "Kthread:\t1\n" : "Kthread:\t0\n")
+    if let space = process.space { writeMemory(of: space, to: &writer) }
+    line("Threads", process.threadCount, &writer)
+    writer.put("SigQ:\t0/")
+    // Linux: `max_threads / 2`.
+    writer.put(UInt64(frames.managedPageCount.value / 64))
+    writer.put("\n")
+    mask("SigPnd", 0, &writer)
+    mask("ShdPnd", process.pendingSignals, &writer)
+    mask("SigBlk", process.blockedSignals, &writer)
+    mask("SigIgn", process.ignoredSignals, &writer)
+    mask("SigCgt", process.caughtSignals, &writer)
+    let all: UInt64 = process.user == 0 ? 0x1FF_FFFF_FFFF : 0
+    mask("CapInh", 0, &writer)
+    mask("CapPrm", all, &writer)
+    mask("CapEff", all, &writer)
+    mask("CapBnd", 0x1FF_FFFF_FFFF, &writer)
+    mask("CapAmb", 0, &writer)
+    writer.put("NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n")
+    writer.put("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n")
+    writer.put("Mems_allowed:\t1\nMems_allowed_list:\t0\n")
+    writer.put("voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n")
+  }
+
+  /// Linux: `task_mem()`.
+  private func writeMemory(
+    of space: Reference<AddressSpace>, to writer: inout TextWriter<Environment>
+  ) {
+    let value = heap[space]
+    let totals = areaTotals(of: space)
+    let code = min(codePageCount(of: value), totals.code)
+    kibibytes("VmPeak", value.peakPageCount, &writer)
+    kibibytes("VmSize", value.pageCount, &writer)
+    kibibytes("VmLck", .zero, &writer)
+    kibibytes("VmPin", .zero, &writer)
+    kibibytes("VmHWM", value.peakResidentCount, &writer)
+    kibibytes("VmRSS", value.residentCount, &writer)
+    kibibytes("RssAnon", value.anonymousCount, &writer)
+    kibibytes("RssFile", value.fileCount, &writer)
+    kibibytes("RssShmem", value.sharedCount, &writer)
+    kibibytes("VmData", totals.data, &writer)
+    kibibytes("VmStk", totals.stack, &writer)
+    kibibytes("VmExe", code, &writer)
+    kibibytes("VmLib", totals.code - code, &writer)
+    kibibytes("VmPTE", tablePageCount(of: space), &writer)
+    kibibytes("VmSwap", .zero, &writer)
+    writer.put("CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n")
+  }
+
+  /// Page tables of a space below its root. Linux: `mm_pgtables_bytes()`.
+  private func tablePageCount(of space: Reference<AddressSpace>) -> PageCount {
+    environment.tables.tableCount(heap[space].root)
+  }
+
+  private func stateName(_ state: UInt8) -> StaticString {
+    switch state {
+    case 0x52: " (running)\n"
+    case 0x44: " (disk sleep)\n"
+    case 0x54: " (stopped)\n"
+    case 0x5A: " (zombie)\n"
+    case 0x58: " (dead)\n"
+    default: " (sleeping)\n"
+    }
+  }
+
+  private func line(
+    _ name: StaticString, _ value: UInt32, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.put(name)
+    writer.put(":\t")
+    writer.put(UInt64(value))
+    writer.put("\n")
+  }
+
+  /// Real, effective, saved and file-system owner: one and the same.
+  private func writeOwners(
+    _ name: StaticString, _ owner: UInt32, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.put(name)
+    writer.put(":")
+    for _ in 0..<4 {
+      writer.put("\t")
+      writer.put(UInt64(owner))
+    }
+    writer.put("\n")
+  }
+
+  private func mask(
+    _ name: StaticString, _ value: UInt64, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.put(name)
+    writer.put(":\t")
+    writer.put(hexadecimal: value, width: 16)
+    writer.put("\n")
+  }
+
+  private func kibibytes(
+    _ name: StaticString, _ count: PageCount, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.put(name)
+    writer.put(":\t")
+    writer.put(count.kibibytes, width: 8)
+    writer.put(" kB\n")
+  }
+}
