@@ -17,7 +17,7 @@ extension PageTableCursor {
     _ frame: PageFrameNumber, _ protection: Protection, mark: AccessMark? = nil
   ) throws(AllocationError) {
     if level > 0 { try makeTables() }
-    if case .leaf = entry { preconditionFailure("set of a page that is mapped") }
+    if isOccupied, case .leaf = entry { preconditionFailure("set of a page that is mapped") }
     write(Self.leaf(frame, protection, mark, level: 0))
   }
 
@@ -48,10 +48,12 @@ extension PageTableCursor {
   }
 
   /// Copies an entry of another table as it is, making the tables that are missing. For fork.
+  ///
+  /// - Precondition: the other stands on a base page's entry, which is not empty.
   public mutating func copy(
     from other: borrowing PageTableCursor<M>
   ) throws(AllocationError) {
-    precondition(other.level == 0, "only base pages are copied")
+    precondition(other.level == 0 && other.isOccupied, "only base pages are copied")
     if level > 0 { try makeTables() }
     write(other.rawEntry)
   }
@@ -64,10 +66,10 @@ extension PageTableCursor {
   public func replace(
     _ frame: PageFrameNumber, _ protection: Protection, mark: AccessMark? = nil
   ) -> DecodedEntry {
-    let old = entry
-    precondition(old != .empty, "replace of nothing")
+    let old = rawEntry
+    precondition(old != 0, "replace of nothing")
     rawEntry = Self.leaf(frame, protection, mark, level: level)
-    return old
+    return M.Format.decode(old, level: level)
   }
 
   /// Empties the entry; its table stays even if it holds nothing more.
@@ -76,9 +78,10 @@ extension PageTableCursor {
   ///
   /// - Returns: what was there.
   public func take() -> DecodedEntry {
-    let old = entry
-    if old != .empty { write(0) }
-    return old
+    let old = rawEntry
+    if old == 0 { return .empty }
+    _ = clear()
+    return M.Format.decode(old, level: level)
   }
 
   /// Empties the entry, and takes tables that hold nothing more out, for a batch to free.
@@ -87,7 +90,10 @@ extension PageTableCursor {
   ///
   /// - Returns: what was there.
   public mutating func take(into batch: inout UnmapBatch<M>) -> DecodedEntry {
-    let old = take()
+    let raw = rawEntry
+    if raw == 0 { return .empty }
+    let rest = clear()
+    let old = M.Format.decode(raw, level: level)
     if case .leaf(let leaf) = old {
       if leaf.protection.contains(.uncounted) {
         batch.note(address)
@@ -95,7 +101,7 @@ extension PageTableCursor {
         batch.add(leaf.frame, at: address)
       }
     }
-    removeEmptyTables(into: &batch)
+    if rest == 0 { removeEmptyTables(into: &batch) }
     return old
   }
 

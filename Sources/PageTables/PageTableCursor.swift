@@ -34,7 +34,10 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The place of the entry in `table`.
   private var index: Int
   private var table: EntryTable<M.Format>
-  /// The tables from the root down to `level`, by level.
+  /// The table's frame.
+  private var tableFrame: PageFrameNumber
+  /// The tables from the root down to `level`, by level; only for the way up, since to read one
+  /// element the compiler copies the cursor.
   private var path: InlineArray<4, PageFrameNumber>
 
   init(_ tables: PageTables<M>, root: PageFrameNumber, at address: VirtualAddress) {
@@ -45,6 +48,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     level = M.Format.rootLevel
     index = M.Format.index(of: address, level: level)
     table = tables.entries(root)
+    tableFrame = root
     path = InlineArray(repeating: root)
     descend()
   }
@@ -67,7 +71,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       index = M.Format.index(of: target, level: level)
     } else {
       repeat { level += 1 } while level < M.Format.rootLevel && difference &>> spanShift != 0
-      enterTable()
+      enterTable(path[level])
     }
     if level > 0 { descend() }
   }
@@ -135,18 +139,25 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       tables.frames.table[root].previous += 1
       level -= 1
       path[level] = frame
-      enterTable()
+      enterTable(frame)
     }
   }
 
   // Private: also used by the verbs in other files
 
-  /// Writes an entry and keeps count of those in use.
+  /// Writes an entry that is not empty, and keeps count of those in use.
   func write(_ new: UInt64) {
     let old = table[index]
     table[index] = new
-    if (old == 0) == (new == 0) { return }
-    tables.frames.table[path[level]].privateWord &+= new == 0 ? .max : 1
+    if old == 0 { tables.frames.table[tableFrame].privateWord += 1 }
+  }
+
+  /// Empties an entry that is not empty; returns how many others its table has in use.
+  func clear() -> UInt32 {
+    table[index] = 0
+    let rest = tables.frames.table[tableFrame].privateWord - 1
+    tables.frames.table[tableFrame].privateWord = rest
+    return rest
   }
 
   var rawEntry: UInt64 {
@@ -158,13 +169,13 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   ///
   /// The kernel's half keeps its tables.
   mutating func removeEmptyTables(into batch: inout UnmapBatch<M>) {
-    while level < M.Format.rootLevel, tables.frames.table[path[level]].privateWord == 0,
+    while level < M.Format.rootLevel, tables.frames.table[tableFrame].privateWord == 0,
       address < M.Format.userLimit
     {
-      let frame = path[level]
+      let frame = tableFrame
       level += 1
-      enterTable()
-      write(0)
+      enterTable(path[level])
+      _ = clear()
       tables.frames.table[root].previous -= 1
       batch.add(table: frame)
     }
@@ -173,8 +184,9 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The bits of an address that choose within the current table.
   private var spanShift: UInt64 { M.Format.pageSize(level: level + 1).shift }
 
-  private mutating func enterTable() {
-    table = tables.entries(path[level])
+  private mutating func enterTable(_ frame: PageFrameNumber) {
+    tableFrame = frame
+    table = tables.entries(frame)
     index = M.Format.index(of: address, level: level)
   }
 
@@ -185,7 +197,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     while level > 0, case .table(let frame) = M.Format.decode(table[index], level: level) {
       level -= 1
       path[level] = frame
-      enterTable()
+      enterTable(frame)
     }
     return level != from
   }
