@@ -77,13 +77,6 @@ let package = Package(
     // Machines for the host
     layer("SimulatedMachine", on: hardware),
     suite("SimulatedMachineTests", of: hardware + ["SimulatedMachine"]),
-    // Optimised in debug builds too, since it is the optimiser that would break them.
-    .target(
-      name: "SleepScenarios", dependencies: hardware + ["PageFrames", "KernelHeap"],
-      path: "Tests/SleepScenarios", swiftSettings: strict + [.unsafeFlags(["-O"])]),
-    suite(
-      "SleepTests",
-      of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine", "SleepScenarios"]),
     // The tool
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CHostSystem"),
@@ -99,7 +92,6 @@ let package = Package(
       swiftSettings: strict),
     // Tests
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
-    suite("HostToolTests", of: ["HostTool", "CHostSystem", "MemoryEvents", "MemoryUnits"]),
     suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
     suite(
       "KernelHeapTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),

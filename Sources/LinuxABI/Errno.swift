@@ -100,6 +100,8 @@ public enum Errno: UInt16, Error, Sendable, BitwiseCopyable {
   case EBADMSG = 74
   /// Value too large for defined data type.
   case EOVERFLOW = 75
+  /// Accessing a corrupted shared library.
+  case ELIBBAD = 80
   /// Invalid or incomplete multibyte or wide character.
   case EILSEQ = 84
   /// Too many users.

@@ -36,35 +36,36 @@ enum X86EntryBits {
     writeThrough | uncached | accessed | dirty | large | uncounted
   }
 
-  /// The bits of a leaf's rights below its frame.
+  /// The bits of a leaf's protection below its frame.
   static func rights(_ protection: Protection) -> UInt64 {
-    let wanted = UInt64(protection.rawValue)
-    let forUser = (wanted & UInt64(Protection.user.rawValue)) &>> 1
-    guard protection.isAccessible else { return forUser | noAccess }
-    return forUser | present | wanted & UInt64(Protection.write.rawValue)
+    var bits: UInt64 = 0
+    if protection.contains(.user) { bits |= user }
+    guard protection.isAccessible else { return bits | noAccess }
+    bits |= present
+    if protection.contains(.write) { bits |= writable }
+    return bits
   }
 
   /// The bits of a leaf's attributes.
   static func attributes(_ protection: Protection) -> UInt64 {
-    let wanted = UInt64(protection.rawValue)
-    let device = wanted & UInt64(Protection.device.rawValue)
-    let bits = device &>> 1 | device &>> 2
-      | (wanted & UInt64(Protection.uncounted.rawValue)) &<< 3
-    guard protection.isAccessible else { return bits }
-    return bits | (wanted & UInt64(Protection.global.rawValue)) &<< 4
+    var bits: UInt64 = 0
+    if protection.contains(.global), protection.isAccessible { bits |= global }
+    if protection.contains(.device) { bits |= uncached | writeThrough }
+    if protection.contains(.uncounted) { bits |= uncounted }
+    return bits
   }
 
   /// What the low bits of a leaf grant; execution is the format's to say.
-  ///
-  /// Moves bits rather than asking for each, since every fault and every unmapped page comes
-  /// here: 17 instructions instead of 49.
   static func protection(_ entry: UInt64) -> Protection {
-    // P and RW are read and write; US and PCD go up by one, bit 9 down by three, G by four.
-    var granted = (entry & (user | uncached)) &<< 1 | (entry & uncounted) &>> 3
-    if entry & present != 0 {
-      granted |= entry & (present | writable) | (entry & global) &>> 4
-    }
-    return Protection(rawValue: UInt8(truncatingIfNeeded: granted))
+    var protection = Protection.inaccessible
+    if entry & user != 0 { protection.formUnion(.user) }
+    if entry & uncached != 0 { protection.formUnion(.device) }
+    if entry & uncounted != 0 { protection.formUnion(.uncounted) }
+    guard entry & present != 0 else { return protection }
+    protection.formUnion(.read)
+    if entry & writable != 0 { protection.formUnion(.write) }
+    if entry & global != 0 { protection.formUnion(.global) }
+    return protection
   }
 
   static func leaf(

@@ -17,7 +17,7 @@ extension PageTableCursor {
     _ frame: PageFrameNumber, _ protection: Protection, mark: AccessMark? = nil
   ) throws(AllocationError) {
     if level > 0 { try makeTables() }
-    if isOccupied, case .leaf = entry { preconditionFailure("set of a page that is mapped") }
+    if case .leaf = entry { preconditionFailure("set of a page that is mapped") }
     write(Self.leaf(frame, protection, mark, level: 0))
   }
 
@@ -48,12 +48,10 @@ extension PageTableCursor {
   }
 
   /// Copies an entry of another table as it is, making the tables that are missing. For fork.
-  ///
-  /// - Precondition: the other stands on a base page's entry, which is not empty.
   public mutating func copy(
     from other: borrowing PageTableCursor<M>
   ) throws(AllocationError) {
-    precondition(other.level == 0 && other.isOccupied, "only base pages are copied")
+    precondition(other.level == 0, "only base pages are copied")
     if level > 0 { try makeTables() }
     write(other.rawEntry)
   }
@@ -66,10 +64,10 @@ extension PageTableCursor {
   public func replace(
     _ frame: PageFrameNumber, _ protection: Protection, mark: AccessMark? = nil
   ) -> DecodedEntry {
-    let old = rawEntry
-    precondition(old != 0, "replace of nothing")
+    let old = entry
+    precondition(old != .empty, "replace of nothing")
     rawEntry = Self.leaf(frame, protection, mark, level: level)
-    return M.Format.decode(old, level: level)
+    return old
   }
 
   /// Empties the entry; its table stays even if it holds nothing more.
@@ -78,10 +76,9 @@ extension PageTableCursor {
   ///
   /// - Returns: what was there.
   public func take() -> DecodedEntry {
-    let old = rawEntry
-    if old == 0 { return .empty }
-    _ = clear()
-    return M.Format.decode(old, level: level)
+    let old = entry
+    if old != .empty { write(0) }
+    return old
   }
 
   /// Empties the entry, and takes tables that hold nothing more out, for a batch to free.
@@ -90,10 +87,7 @@ extension PageTableCursor {
   ///
   /// - Returns: what was there.
   public mutating func take(into batch: inout UnmapBatch<M>) -> DecodedEntry {
-    let raw = rawEntry
-    if raw == 0 { return .empty }
-    let rest = clear()
-    let old = M.Format.decode(raw, level: level)
+    let old = take()
     if case .leaf(let leaf) = old {
       if leaf.protection.contains(.uncounted) {
         batch.note(address)
@@ -101,7 +95,7 @@ extension PageTableCursor {
         batch.add(leaf.frame, at: address)
       }
     }
-    if rest == 0 { removeEmptyTables(into: &batch) }
+    removeEmptyTables(into: &batch)
     return old
   }
 

@@ -34,10 +34,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The place of the entry in `table`.
   private var index: Int
   private var table: EntryTable<M.Format>
-  /// The table's frame.
-  private var tableFrame: PageFrameNumber
-  /// The tables from the root down to `level`, by level; only for the way up, since to read one
-  /// element the compiler copies the cursor.
+  /// The tables from the root down to `level`, by level.
   private var path: InlineArray<4, PageFrameNumber>
 
   init(_ tables: PageTables<M>, root: PageFrameNumber, at address: VirtualAddress) {
@@ -48,7 +45,6 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     level = M.Format.rootLevel
     index = M.Format.index(of: address, level: level)
     table = tables.entries(root)
-    tableFrame = root
     path = InlineArray(repeating: root)
     descend()
   }
@@ -71,7 +67,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       index = M.Format.index(of: target, level: level)
     } else {
       repeat { level += 1 } while level < M.Format.rootLevel && difference &>> spanShift != 0
-      enterTable(path[level])
+      enterTable()
     }
     if level > 0 { descend() }
   }
@@ -139,25 +135,18 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       tables.frames.table[root].previous += 1
       level -= 1
       path[level] = frame
-      enterTable(frame)
+      enterTable()
     }
   }
 
   // Private: also used by the verbs in other files
 
-  /// Writes an entry that is not empty, and keeps count of those in use.
+  /// Writes an entry and keeps count of those in use.
   func write(_ new: UInt64) {
     let old = table[index]
     table[index] = new
-    if old == 0 { tables.frames.table[tableFrame].privateWord += 1 }
-  }
-
-  /// Empties an entry that is not empty; returns how many others its table has in use.
-  func clear() -> UInt32 {
-    table[index] = 0
-    let rest = tables.frames.table[tableFrame].privateWord - 1
-    tables.frames.table[tableFrame].privateWord = rest
-    return rest
+    if (old == 0) == (new == 0) { return }
+    tables.frames.table[path[level]].privateWord &+= new == 0 ? .max : 1
   }
 
   var rawEntry: UInt64 {
@@ -169,13 +158,13 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   ///
   /// The kernel's half keeps its tables.
   mutating func removeEmptyTables(into batch: inout UnmapBatch<M>) {
-    while level < M.Format.rootLevel, tables.frames.table[tableFrame].privateWord == 0,
+    while level < M.Format.rootLevel, tables.frames.table[path[level]].privateWord == 0,
       address < M.Format.userLimit
     {
-      let frame = tableFrame
+      let frame = path[level]
       level += 1
-      enterTable(path[level])
-      _ = clear()
+      enterTable()
+      write(0)
       tables.frames.table[root].previous -= 1
       batch.add(table: frame)
     }
@@ -184,9 +173,8 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The bits of an address that choose within the current table.
   private var spanShift: UInt64 { M.Format.pageSize(level: level + 1).shift }
 
-  private mutating func enterTable(_ frame: PageFrameNumber) {
-    tableFrame = frame
-    table = tables.entries(frame)
+  private mutating func enterTable() {
+    table = tables.entries(path[level])
     index = M.Format.index(of: address, level: level)
   }
 
@@ -197,7 +185,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     while level > 0, case .table(let frame) = M.Format.decode(table[index], level: level) {
       level -= 1
       path[level] = frame
-      enterTable(frame)
+      enterTable()
     }
     return level != from
   }

@@ -13,7 +13,7 @@ struct RunCommand: ParsableCommand {
       usage: "quire run [OPTION]... [--] PROGRAM [ARG]...")
   }
 
-  @Option(help: ArgumentHelp("RAM of the machine: 64K, 256M, 2G.", valueName: "SIZE"))
+  @Option(help: "RAM of the machine: 4096, 64K, 256M, 2G. (default: 256M)")
   var memory: SizeArgument = SizeArgument(ByteCount(256 << 20))
   @Option(
     help: ArgumentHelp(
@@ -97,7 +97,6 @@ struct RunCommand: ParsableCommand {
     if words.first == "--" {
       words = words.dropFirst()
     } else if let first = words.first, first.hasPrefix("-"), first != "-" {
-      if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
       throw ToolFailure(.usage, "unknown option \(first)", "see ./quire help run")
     }
     guard !words.isEmpty else {
@@ -122,8 +121,6 @@ enum DiskModel: String, ExpressibleByArgument, CaseIterable { case ssd, hdd, nvm
 
 enum Accelerator: String, ExpressibleByArgument, CaseIterable { case tcg, kvm }
 
-extension SizeArgument: ExpressibleByArgument {
-  public var defaultValueDescription: String { description }
-}
+extension SizeArgument: ExpressibleByArgument {}
 
 extension DurationArgument: ExpressibleByArgument {}

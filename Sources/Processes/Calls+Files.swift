@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// The system calls on open files.
+extension Kernel {
+  /// A count of bytes as the calls take it. Linux: `MAX_RW_COUNT`.
+  private func byteCount(_ value: UInt64) throws(Errno) -> Int {
+    guard value <= UInt64(Int64.max) else { throw .EINVAL }
+    return Int(min(value, 0x7FFF_F000))
+  }
+
+  private func memory(_ address: UInt64) -> TransferMemory {
+    .program(VirtualAddress(address), in: space)
+  }
+
+  private func position(_ value: UInt64) throws(Errno) -> UInt64 {
+    guard value <= UInt64(Int64.max) else { throw .EINVAL }
+    return value
+  }
+
+  /// Linux: `read`.
+  func read(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = try byteCount(call.third)
+    return try withFile(call.first) { (file) throws(Errno) in
+      UInt64(try fileSystems.read(file, to: memory(call.second), byteCount: count))
+    }
+  }
+
+  /// Linux: `write`.
+  func write(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = try byteCount(call.third)
+    return try withFile(call.first) { (file) throws(Errno) in
+      UInt64(try write(file, memory(call.second), count))
+    }
+  }
+
+  /// Writes, and raises SIGPIPE where nobody reads any more.
+  private func write(
+    _ file: Reference<OpenFile>, _ source: TransferMemory, _ count: Int
+  ) throws(Errno) -> Int {
+    do {
+      return try fileSystems.write(file, from: source, byteCount: count)
+    } catch {
+      if error == .EPIPE {
+        send(.SIGPIPE, to: current, SignalState.Record(code: SignalInformation.fromUser))
+      }
+      throw error
+    }
+  }
+
+  /// Linux: `pread64`.
+  func readAt(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = try byteCount(call.third)
+    let position = try position(call.fourth)
+    return try withFile(call.first) { (file) throws(Errno) in
+      UInt64(
+        try fileSystems.read(file, at: position, to: memory(call.second), byteCount: count))
+    }
+  }
+
+  /// Linux: `pwrite64`.
+  func writeAt(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = try byteCount(call.third)
+    let position = try position(call.fourth)
+    return try withFile(call.first) { (file) throws(Errno) in
+      UInt64(
+        try fileSystems.write(file, at: position, from: memory(call.second), byteCount: count))
+    }
+  }
+
+  private enum VectorCall { case read, write, readAt(UInt64), writeAt(UInt64) }
+
+  func readVector(_ call: CallArguments) throws(Errno) -> UInt64 { try vector(call, .read) }
+  func writeVector(_ call: CallArguments) throws(Errno) -> UInt64 { try vector(call, .write) }
+  func readVectorAt(_ call: CallArguments) throws(Errno) -> UInt64 {
+    try vector(call, .readAt(position(call.fourth)))
+  }
+  func writeVectorAt(_ call: CallArguments) throws(Errno) -> UInt64 {
+    try vector(call, .writeAt(position(call.fourth)))
+  }
+
+  /// One transfer for each element of a vector, up to the first that is short.
+  ///
+  /// Linux: `readv`, `writev`, `preadv`, `pwritev`; `struct iovec`.
+  private func vector(_ call: CallArguments, _ kind: VectorCall) throws(Errno) -> UInt64 {
+    guard call.third <= 1024 else { throw .EINVAL }
+    return try withFile(call.first) { (file) throws(Errno) in
+      var done = 0
+      for index in 0..<call.third {
+        let base: UInt64 = try load(at: call.second &+ index * 16)
+        let length: UInt64 = try load(at: call.second &+ index * 16 &+ 8)
+        let wanted = try min(byteCount(length), 0x7FFF_F000 - done)
+        guard wanted > 0 else { continue }
+        do throws(Errno) {
+          let count = try transfer(kind, file, memory(base), wanted, done)
+          done += count
+          if count < wanted { break }
+        } catch {
+          if done > 0 { break }
+          throw error
+        }
+      }
+      return UInt64(done)
+    }
+  }
+
+  private func transfer(
+    _ kind: VectorCall, _ file: Reference<OpenFile>, _ memory: TransferMemory, _ count: Int,
+    _ done: Int
+  ) throws(Errno) -> Int {
+    switch kind {
+    case .read: return try fileSystems.read(file, to: memory, byteCount: count)
+    case .write: return try write(file, memory, count)
+    case .readAt(let start):
+      return try fileSystems.read(
+        file, at: start + UInt64(done), to: memory, byteCount: count)
+    case .writeAt(let start):
+      return try fileSystems.write(
+        file, at: start + UInt64(done), from: memory, byteCount: count)
+    }
+  }
+
+  /// Linux: `lseek`.
+  func seek(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let file = try file(call.first)
+    guard let origin = SeekOrigin(rawValue: UInt32(truncatingIfNeeded: call.third)) else {
+      throw .EINVAL
+    }
+    return try fileSystems.seek(file, to: Int64(bitPattern: call.second), from: origin)
+  }
+
+  /// Linux: `sendfile`.
+  func sendFile(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = try byteCount(call.fourth)
+    return try withFile(call.first) { (target) throws(Errno) in
+      try withFile(call.second) { (source) throws(Errno) in
+        var start: UInt64?
+        if call.third != 0 { start = try position(load(at: call.third)) }
+        do throws(Errno) {
+          let done = try fileSystems.transfer(
+            from: source, at: start, to: target, byteCount: count)
+          if let start { try store(start + UInt64(done), at: call.third) }
+          return UInt64(done)
+        } catch {
+          if error == .EPIPE {
+            send(.SIGPIPE, to: current, SignalState.Record(code: SignalInformation.fromUser))
+          }
+          throw error
+        }
+      }
+    }
+  }
+
+  /// Linux: `getdents64`.
+  func listFolder(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let count = Int(min(call.third, 0x7FFF_F000))
+    return try withFile(call.first) { (file) throws(Errno) in
+      UInt64(try fileSystems.list(file, to: memory(call.second), byteCount: count))
+    }
+  }
+
+  /// Linux: `pipe`, `pipe2`.
+  func makePipe(at address: UInt64, flags: UInt64) throws(Errno) -> UInt64 {
+    let flags = OpenFlags(rawValue: UInt32(truncatingIfNeeded: flags))
+    let allowed = OpenFlags.closeOnExecute.union(.nonBlocking).union(.direct)
+    guard allowed.isSuperset(of: flags) else { throw .EINVAL }
+    let ends = try fileSystems.makePipe(flags: flags)
+    let closes = flags.contains(.closeOnExecute)
+    let reader: UInt64
+    do {
+      reader = try enter(ends.reader, closesOnExecute: closes)
+    } catch {
+      fileSystems.release(ends.writer)
+      throw error
+    }
+    do throws(Errno) {
+      let writer = try enter(ends.writer, closesOnExecute: closes)
+      do throws(Errno) {
+        try store(reader | writer << 32, at: address)
+      } catch {
+        _ = try close(writer)
+        throw error
+      }
+    } catch {
+      _ = try close(reader)
+      throw error
+    }
+    return 0
+  }
+
+  /// Linux: `fcntl`.
+  func controlFile(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let file = try file(call.first)
+    switch call.second {
+    case 0: return try duplicate(call.first, from: call.third, closesOnExecute: false)
+    case 1030: return try duplicate(call.first, from: call.third, closesOnExecute: true)
+    case 1: return try closesOnExecute(call.first) ? 1 : 0
+    case 2:
+      try setClosesOnExecute(call.first, call.third & 1 != 0)
+      return 0
+    case 3: return UInt64(heap[file].flags.rawValue) | 0o100000
+    case 4:
+      let wanted = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
+      var flags = heap[file].flags
+      flags.subtract(.settable)
+      flags.formUnion(wanted.intersection(.settable))
+      heap[file].flags = flags
+      return 0
+    case 1031, 1032: return 65_536  // F_SETPIPE_SZ, F_GETPIPE_SZ: a pipe's size is fixed
+    default: throw .EINVAL
+    }
+  }
+
+  /// Linux: `ioctl`.
+  func controlDevice(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let file = try file(call.first)
+    guard let request = DeviceRequest(rawValue: UInt32(truncatingIfNeeded: call.second)) else {
+      throw .ENOTTY
+    }
+    switch request {
+    case .readableByteCount: try store(fileSystems.readableByteCount(of: file), at: call.third)
+    case .setNonBlocking:
+      let value: UInt32 = try load(at: call.third)
+      if value != 0 {
+        heap[file].flags.formUnion(.nonBlocking)
+      } else {
+        heap[file].flags.subtract(.nonBlocking)
+      }
+    default:
+      guard fileSystems.isTerminal(file) else { throw .ENOTTY }
+      try controlTerminal(request, call.third)
+    }
+    return 0
+  }
+
+  private func controlTerminal(_ request: DeviceRequest, _ address: UInt64) throws(Errno) {
+    switch request {
+    case .getTerminalSettings: try store(TerminalSettings.standard, at: address)
+    case .getWindowSize: try store(WindowSize(rows: 24, columns: 80), at: address)
+    case .getForegroundGroup: try store(heap[process].group, at: address)
+    default: return
+    }
+  }
+}

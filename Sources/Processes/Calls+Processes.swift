@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// The system calls on processes: beginning, groups, numbers, limits.
+extension Kernel {
+  // Beginning and ending
+
+  func fork() throws(Errno) -> UInt64 { try clone(ForkRequest()) }
+
+  func vfork() throws(Errno) -> UInt64 {
+    try clone(ForkRequest(flags: CloneFlags.memory.union(.vfork)))
+  }
+
+  /// Linux: `clone`, with x86-64's order of arguments.
+  func clone(_ call: CallArguments) throws(Errno) -> UInt64 {
+    try clone(
+      ForkRequest(
+        flags: CloneFlags(rawValue: call.first & 0xFFFF_FF00),
+        exitSignal: UInt8(call.first & 0xFF), stack: call.second,
+        parentIdentifierAt: call.third, childIdentifierAt: call.fourth,
+        threadPointer: call.fifth))
+  }
+
+  /// Linux: `exit`, `exit_group`.
+  func exit(_ call: CallArguments) -> UInt64 {
+    exitProcess(.exited(UInt8(truncatingIfNeeded: call.first)))
+  }
+
+  // Numbers
+
+  var parentIdentifier: UInt64 {
+    guard let parent = heap[process].parent.reference else { return 0 }
+    return UInt64(heap[parent].identifier)
+  }
+
+  /// Linux: `set_tid_address`.
+  func setIdentifierAddress(_ call: CallArguments) -> UInt64 {
+    heap[current].clearIdentifierAt = VirtualAddress(call.first)
+    return UInt64(heap[current].identifier)
+  }
+
+  private func processOrSelf(_ number: UInt64) throws(Errno) -> Reference<Process> {
+    let number = Int32(truncatingIfNeeded: number)
+    if number == 0 { return process }
+    guard number > 0, let found = findProcess(UInt32(number)) else { throw .ESRCH }
+    return found
+  }
+
+  /// Linux: `getpgid`.
+  func group(of number: UInt64) throws(Errno) -> UInt64 {
+    UInt64(heap[try processOrSelf(number)].group)
+  }
+
+  /// Linux: `getsid`.
+  func session(of number: UInt64) throws(Errno) -> UInt64 {
+    UInt64(heap[try processOrSelf(number)].session)
+  }
+
+  /// Linux: `setpgid`.
+  func setGroup(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let caller = process
+    let target = try processOrSelf(call.first)
+    let wish = Int32(truncatingIfNeeded: call.second)
+    guard wish >= 0 else { throw .EINVAL }
+    let group = wish == 0 ? heap[target].identifier : UInt32(wish)
+    if target != caller {
+      guard heap[target].parent.reference == caller else { throw .ESRCH }
+      guard heap[target].session == heap[caller].session else { throw .EPERM }
+      guard !heap[target].hasExecuted else { throw .EACCES }
+    }
+    guard heap[target].session != heap[target].identifier else { throw .EPERM }
+    if group != heap[target].identifier {
+      guard groupExists(group, inSession: heap[caller].session) else { throw .EPERM }
+    }
+    heap[target].group = group
+    return 0
+  }
+
+  private func groupExists(_ group: UInt32, inSession session: UInt32) -> Bool {
+    var next = state.value.processes.first
+    while let process = next {
+      if heap[process].group == group, heap[process].session == session { return true }
+      next = heap[process].listNext.reference
+    }
+    return false
+  }
+
+  /// Linux: `setsid`.
+  func makeSession() throws(Errno) -> UInt64 {
+    let identifier = heap[process].identifier
+    var next = state.value.processes.first
+    while let other = next {
+      guard heap[other].group != identifier else { throw .EPERM }
+      next = heap[other].listNext.reference
+    }
+    heap[process].group = identifier
+    heap[process].session = identifier
+    return UInt64(identifier)
+  }
+
+  /// `getresuid` and `getresgid`: three times the same.
+  func storeThree(_ value: UInt32, _ call: CallArguments) throws(Errno) -> UInt64 {
+    try store(value, at: call.first)
+    try store(value, at: call.second)
+    try store(value, at: call.third)
+    return 0
+  }
+
+  /// `setuid` and its kin: all numbers of a process are one.
+  func setUser(_ value: UInt64) throws(Errno) -> UInt64 {
+    let user = UInt32(truncatingIfNeeded: value)
+    guard user != .max else { return 0 }
+    guard heap[process].user == 0 || user == heap[process].user else { throw .EPERM }
+    heap[process].user = user
+    return 0
+  }
+
+  func setUserGroup(_ value: UInt64) throws(Errno) -> UInt64 {
+    let group = UInt32(truncatingIfNeeded: value)
+    guard group != .max else { return 0 }
+    guard heap[process].user == 0 || group == heap[process].userGroup else { throw .EPERM }
+    heap[process].userGroup = group
+    return 0
+  }
+
+  // Limits and usage
+
+  /// Bytes that the stack may grow to.
+  var stackLimit: UInt64 {
+    heap[process].limits[Resource.stack.rawValue].current
+  }
+
+  private func resource(_ number: UInt64) throws(Errno) -> Int {
+    guard let resource = Resource(rawValue: Int(number & 0xFFFF_FFFF)) else { throw .EINVAL }
+    return resource.rawValue
+  }
+
+  /// Linux: `getrlimit`, `setrlimit`, `prlimit64`.
+  func changeLimit(
+    of number: UInt64, _ resource: UInt64, new: UInt64, old: UInt64
+  ) throws(Errno) -> UInt64 {
+    let target = try processOrSelf(number)
+    let index = try self.resource(resource)
+    let current = heap[target].limits[index]
+    if new != 0 {
+      let limit: ResourceLimit = try load(at: new)
+      guard limit.current <= limit.maximum else { throw .EINVAL }
+      let isPrivileged = heap[process].user == 0
+      guard limit.maximum <= current.maximum || isPrivileged else { throw .EPERM }
+      heap[target].limits[index] = limit
+      applyLimit(limit, index, to: target)
+    }
+    if old != 0 { try store(current, at: old) }
+    return 0
+  }
+
+  /// What the address space must know of a limit.
+  private func applyLimit(
+    _ limit: ResourceLimit, _ index: Int, to process: Reference<Process>
+  ) {
+    guard let space = heap[process].space.reference else { return }
+    if index == Resource.stack.rawValue { heap[space].stackLimit = ByteCount(limit.current) }
+    if index == Resource.addressSpace.rawValue {
+      heap[space].pageLimit = PageCount(Int(limit.current >> 12))
+    }
+  }
+
+  /// What a process used, for its parent.
+  func usage(of process: Reference<Process>) -> ResourceUsage {
+    var usage = ResourceUsage()
+    usage.userTime = TimeValue(nanoseconds: heap[process].runTime)
+    usage.peakResident = Int64(heap[process].peakResident)
+    usage.minorFaults = Int64(heap[process].minorFaultCount)
+    usage.majorFaults = Int64(heap[process].majorFaultCount)
+    if let space = heap[process].space.reference {
+      usage.peakResident = max(
+        usage.peakResident, Int64(heap[space].peakResidentCount.kibibytes))
+      usage.minorFaults += Int64(heap[space].minorFaultCount)
+      usage.majorFaults += Int64(heap[space].majorFaultCount)
+    }
+    return usage
+  }
+
+  /// Linux: `getrusage`.
+  func resourceUsage(_ call: CallArguments) throws(Errno) -> UInt64 {
+    charge(current, until: machine.now)
+    switch Int32(truncatingIfNeeded: call.first) {
+    case 0, 1: try store(usage(of: process), at: call.second)
+    case -1:
+      var usage = ResourceUsage()
+      usage.userTime = TimeValue(nanoseconds: heap[process].childrenRunTime)
+      usage.peakResident = Int64(heap[process].childrenPeakResident)
+      try store(usage, at: call.second)
+    default: throw .EINVAL
+    }
+    return 0
+  }
+
+  /// Linux: `sched_getaffinity`: one CPU.
+  func processorMask(_ call: CallArguments) throws(Errno) -> UInt64 {
+    _ = try processOrSelf(call.first)
+    guard call.second & 7 == 0, call.second >= 8 else { throw .EINVAL }
+    try store(UInt64(1), at: call.third)
+    return 8
+  }
+
+  /// Linux: `arch_prctl`: the bases of FS and GS.
+  func setThreadPointer(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let stack = heap[current].stack
+    let limit = M.Format.userLimit.value
+    switch call.first {
+    case 0x1001, 0x1002:
+      guard call.second < limit else { throw .EPERM }
+      let name = call.first == 0x1001 ? UserRegister.secondThreadPointer : .threadPointer
+      machine.setRegister(name, of: stack, to: call.second)
+    case 0x1003: try store(machine.register(.threadPointer, of: stack), at: call.second)
+    case 0x1004: try store(machine.register(.secondThreadPointer, of: stack), at: call.second)
+    default: throw .EINVAL
+    }
+    return 0
+  }
+
+  /// Linux: `prctl`, as far as names and a few questions go.
+  func controlProcess(_ call: CallArguments) throws(Errno) -> UInt64 {
+    switch call.first {
+    case 15:  // PR_SET_NAME
+      var name = InlineArray<16, UInt8>(repeating: 0)
+      for index in 0..<15 {
+        name[index] = try load(at: call.second &+ UInt64(index))
+        if name[index] == 0 { break }
+      }
+      heap[process].name = name
+      return 0
+    case 16:  // PR_GET_NAME
+      try store(heap[process].name, at: call.second)
+      return 0
+    case 3: return 1  // PR_GET_DUMPABLE
+    case 39: return 0  // PR_GET_NO_NEW_PRIVS
+    default: throw .EINVAL
+    }
+  }
+}

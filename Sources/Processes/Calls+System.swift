@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// The system calls on the machine as a whole.
+extension Kernel {
+  /// Linux: `uname`, `struct new_utsname`: six texts of 65 bytes.
+  func systemName(_ call: CallArguments) throws(Errno) -> UInt64 {
+    try storeName("Linux", 0, call)
+    try storeName("quire", 1, call)
+    try storeName("6.12.0-quire", 2, call)
+    try storeName("#1 Quire", 3, call)
+    try storeName("x86_64", 4, call)
+    try storeName("(none)", 5, call)
+    return 0
+  }
+
+  private func storeName(
+    _ text: StaticString, _ index: Int, _ call: CallArguments
+  ) throws(Errno) {
+    var buffer = InlineArray<9, UInt64>(repeating: 0)
+    let address = VirtualAddress(call.first &+ UInt64(index * 65))
+    let space = space
+    try withMemoryBlock(over: &buffer) { (block) throws(Errno) in
+      block.store(text: text, at: 0)
+      do throws(MemoryError) {
+        try spaces.copyOut(from: block, at: 0, byteCount: 65, to: address, in: space)
+      } catch {
+        throw Errno(error)
+      }
+    }
+  }
+
+  /// Linux: `sysinfo`.
+  func systemInformation(_ call: CallArguments) throws(Errno) -> UInt64 {
+    var information = SystemInformation()
+    information.uptimeSeconds = Int64(machine.now.nanoseconds / 1_000_000_000)
+    information.totalMemory = frames.managedPageCount.bytes.value
+    information.freeMemory = frames.freePageCount.bytes.value
+    information.processCount = UInt16(truncatingIfNeeded: state.value.processes.count)
+    try store(information, at: call.first)
+    return 0
+  }
+
+  /// Linux: `getrandom`. All of it comes from the seed.
+  func randomBytes(_ call: CallArguments) throws(Errno) -> UInt64 {
+    guard call.third & ~7 == 0 else { throw .EINVAL }
+    let count = Int(min(call.second, 0x7FFF_F000))
+    let target = TransferMemory.program(VirtualAddress(call.first), in: space)
+    return UInt64(try fileSystems.fillRandom(target, byteCount: count))
+  }
+
+  /// A call that Quire does not have: named once in the log, and ENOSYS.
+  func refuse(_ number: UInt64) throws(Errno) -> UInt64 {
+    note(refused: number, .ENOSYS)
+    throw .ENOSYS
+  }
+
+  /// A call that Quire has in name only: named once, and Linux's errno.
+  func refuse(_ number: UInt64, _ error: Errno) throws(Errno) -> UInt64 {
+    note(refused: number, error)
+    throw error
+  }
+
+  private func note(refused number: UInt64, _ error: Errno) {
+    // All numbers that no kernel has share the last bit.
+    let place = Int(min(number, 575))
+    let bit = UInt64(1) << UInt64(place & 63)
+    guard state.value.namedCalls[place >> 6] & bit == 0 else { return }
+    state.value.namedCalls[place >> 6] |= bit
+    record(.systemCallRefused, detail: error.rawValue, value: number)
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import FileSystems
+import IntrusiveStructures
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// What is due at a time: ends of transfers, ends of sleeps, alarms, ends of slices.
+///
+/// All of it lives on virtual time, so that it comes at the same instruction in every run. Due
+/// events are taken from the timer's trap and whenever a task gives up the CPU.
+extension Kernel {
+  /// The time of the next event, slices left out; `never` if nothing is planned.
+  var nextEventTime: VirtualTime {
+    var time = state.value.diskEvents.next
+    if let task = state.value.timed.first { time = min(time, heap[task].deadline) }
+    return min(time, state.value.nextAlarm)
+  }
+
+  /// When the timer must interrupt the program that runs.
+  var wantedTimer: VirtualTime {
+    let time = nextEventTime
+    return state.value.runQueue.isEmpty ? time : min(time, state.value.sliceEnd)
+  }
+
+  func setTimer(_ deadline: VirtualTime) {
+    guard deadline != state.value.armed else { return }
+    state.value.armed = deadline
+    machine.setTimer(deadline)
+  }
+
+  /// Takes all events whose time has come: transfers, then sleeps, then alarms.
+  ///
+  /// - Context: any task's; does not sleep.
+  func takeDueEvents() {
+    let now = machine.now
+    guard nextEventTime <= now else { return }
+    while let tag = state.value.diskEvents.takeDue(at: now) {
+      fileSystems.diskCompleted(tag)
+    }
+    while let task = state.value.timed.first, heap[task].deadline <= now {
+      awaken(task, .timedOut)
+    }
+    if state.value.nextAlarm <= now { takeAlarms(at: now) }
+  }
+
+  private func takeAlarms(at now: VirtualTime) {
+    var next = state.value.processes.first
+    while let process = next {
+      next = heap[process].listNext.reference
+      let alarm = heap[process].alarm
+      guard alarm <= now else { continue }
+      let interval = heap[process].alarmInterval
+      heap[process].alarm = interval == 0 ? .never : now.advanced(byNanoseconds: interval)
+      send(.SIGALRM, to: process, SignalState.Record(code: SignalInformation.fromKernel))
+    }
+    findNextAlarm()
+  }
+
+  /// Looks for the earliest alarm of all processes.
+  func findNextAlarm() {
+    var earliest = VirtualTime.never
+    var next = state.value.processes.first
+    while let process = next {
+      earliest = min(earliest, heap[process].alarm)
+      next = heap[process].listNext.reference
+    }
+    state.value.nextAlarm = earliest
+    state.value.exitWork.formUnion(.timer)
+  }
+
+  /// The timer's trap: events, and the next task's turn if the slice is over.
+  func handleTimer() {
+    state.value.armed = .never
+    takeDueEvents()
+    let now = machine.now
+    if state.value.sliceEnd <= now {
+      if state.value.runQueue.isEmpty {
+        state.value.sliceEnd = now.advanced(byNanoseconds: Self.sliceNanoseconds)
+      } else {
+        state.value.exitWork.formUnion(.reschedule)
+      }
+    }
+    state.value.exitWork.formUnion(.timer)
+  }
+
+  /// What is left to do before the program goes on; most of the time nothing.
+  ///
+  /// Linux: `exit_to_user_mode_loop()`.
+  func finishTrap() {
+    while state.value.exitWork != .nothing {
+      let work = state.value.exitWork
+      state.value.exitWork = .nothing
+      if work.contains(.reschedule) { yield() }
+      if work.contains(.signals) || heap[current].interrupted != .none { deliverSignals() }
+      if work.contains(.timer) { setTimer(wantedTimer) }
+    }
+  }
+}

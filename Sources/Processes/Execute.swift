@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+
+/// Beginning a program: a new address space is built beside the old one, whole, and replaces it
+/// only when nothing can fail any more.
+///
+/// Linux: `fs/exec.c`, where the point of no return comes earlier.
+extension Kernel {
+  /// Where arguments and environment come from.
+  enum ProgramStrings {
+    /// Arrays of pointers of a program.
+    case program(arguments: UInt64, environment: UInt64, in: Reference<AddressSpace>)
+    /// The channel's argument block.
+    case block(MemoryBlock)
+  }
+
+  /// A program that is ready to run.
+  struct ReadyProgram {
+    let space: Reference<AddressSpace>
+    /// Held.
+    let executable: Reference<Inode>
+    let entry: UInt64
+    let stackPointer: UInt64
+    let name: InlineArray<16, UInt8>
+  }
+
+  /// Linux: `execve`.
+  ///
+  /// - Returns: 0, in the new program's result register.
+  /// - Context: may sleep.
+  func execute(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let old = space
+    let strings = ProgramStrings.program(arguments: call.second, environment: call.third, in: old)
+    guard let folder = heap[process].folder.reference else { throw .EINVAL }
+    let start = heap[folder].workingFolder
+    let program = try fileSystems.withPath(at: VirtualAddress(call.first), in: old) {
+      (path) throws(Errno) in
+      try prepareProgram(path, from: start, strings)
+    }
+    begin(program)
+    return 0
+  }
+
+  /// Replaces the running program. Nothing here can fail. Linux: `begin_new_exec()`.
+  private func begin(_ program: ReadyProgram) {
+    let process = process
+    let task = current
+    let old = space
+    adopt(program, process)
+    activateSpace(of: process)
+    noteUsage(of: process, old)
+    spaces.release(old)
+    releaseParent(of: process)
+    heap[task].clearIdentifierAt = VirtualAddress(0)
+    heap[task].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
+    setRegisters(of: heap[task].stack, for: program)
+    record(.programStarted, value: program.entry)
+  }
+
+  /// Gives a process its new program's memory, name and file.
+  func adopt(_ program: ReadyProgram, _ process: Reference<Process>) {
+    heap[process].space = Link(program.space)
+    if let executable = heap[process].executable.reference { fileSystems.release(executable) }
+    heap[process].executable = Link(program.executable)
+    heap[process].name = program.name
+    heap[process].hasExecuted = true
+    heap[process].exitSignal = Signal.SIGCHLD.number
+    closeDescriptorsForProgram(process)
+    unshareSignals(of: process)
+  }
+
+  private func unshareSignals(of process: Reference<Process>) {
+    guard let signals = heap[process].signals.reference else { return }
+    if heap[signals].users > 1, let copy = try? allocate(heap[signals]) {
+      heap[copy].users = 1
+      heap[signals].users -= 1
+      heap[process].signals = Link(copy)
+    }
+    if let signals = heap[process].signals.reference { heap[signals].resetForNewProgram() }
+  }
+
+  func setRegisters(of stack: KernelStack, for program: ReadyProgram) {
+    machine.resetUserState(of: stack)
+    machine.setRegister(.instructionPointer, of: stack, to: program.entry)
+    machine.setRegister(.stackPointer, of: stack, to: program.stackPointer)
+  }
+
+  /// Builds the address space of a program without touching the running one's.
+  ///
+  /// - Throws: ENOENT, EACCES, ENOEXEC, E2BIG, ELOOP, EFAULT, ENOMEM, EIO, ELIBBAD.
+  /// - Context: may sleep.
+  func prepareProgram(
+    _ path: PathText, from folder: Reference<Inode>, _ strings: ProgramStrings
+  ) throws(Errno) -> ReadyProgram {
+    let scratch = try ScratchPages(self)
+    defer { scratch.free(self) }
+    let pathLength = path.byteCount
+    scratch.path.copy(from: path.bytes, at: 0, to: 0, byteCount: pathLength)
+    let inode = try findExecutable(path, from: folder)
+    let space: Reference<AddressSpace>
+    do {
+      space = try spaces.makeSpace()
+    } catch {
+      fileSystems.release(inode)
+      throw Errno(error)
+    }
+    var builder = ProgramBuilder(
+      kernel: self, scratch: scratch, pathLength: pathLength, folder: folder, inode: inode,
+      space: space)
+    do {
+      return try builder.build(strings)
+    } catch {
+      fileSystems.release(builder.inode)
+      spaces.release(space)
+      throw error
+    }
+  }
+
+  /// The file of a path, if it may be executed; held. Linux: `do_open_execat()`.
+  func findExecutable(
+    _ path: PathText, from folder: Reference<Inode>
+  ) throws(Errno) -> Reference<Inode> {
+    let inode = try fileSystems.find(path, from: folder, as: credentials)
+    do throws(Errno) {
+      guard heap[inode].mode.isRegular, heap[inode].file.reference != nil else {
+        throw .EACCES
+      }
+      try fileSystems.checkAccess(to: inode, .execute, as: credentials)
+      return inode
+    } catch {
+      fileSystems.release(inode)
+      throw error
+    }
+  }
+}
+
+/// Four pages of the kernel's for the time of an `execve`.
+struct ScratchPages: BitwiseCopyable {
+  private let first: PageFrameNumber
+  /// Path of the program as it was given.
+  let path: MemoryBlock
+  /// The first bytes of the file; the interpreter's path.
+  let head: MemoryBlock
+  /// Strings on their way.
+  let transit: MemoryBlock
+
+  init<M: Machine>(_ kernel: Kernel<M>) throws(Errno) {
+    let request = FrameRequest(order: Order(2), kind: .plain, content: .uninitialized)
+    do {
+      first = try kernel.frames.allocate(request, relief: kernel).surrender()
+    } catch {
+      throw .ENOMEM
+    }
+    let block = kernel.machine.directMap.block(
+      at: first.address, byteCount: Order(2).pageCount.bytes)
+    path = block.part(from: 0, byteCount: 4096)
+    head = block.part(from: 4096, byteCount: 4096)
+    transit = block.part(from: 8192, byteCount: 4096)
+  }
+
+  func free<M: Machine>(_ kernel: Kernel<M>) {
+    kernel.frames.free(FrameBlock.adopt(first, Order(2)))
+  }
+}

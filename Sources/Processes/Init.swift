@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import IntrusiveStructures
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+
+/// Process 1, made by the kernel: it starts the program, reaps orphans, and ends the machine.
+///
+/// Linux: `kernel_init()`, and what an init program does.
+extension Kernel {
+  /// Runs the machine to its end.
+  ///
+  /// - Context: the task that the machine began with, after `boot`.
+  public func run() -> Never {
+    do {
+      try fileSystems.mountRoot()
+      try startProgram()
+    } catch {
+      stop(.notStarted, value: UInt64(error.rawValue))
+    }
+    let key = childKey(of: state.value.initProcess)
+    while true {
+      _ = reapOrphans()
+      if state.value.programStatus != nil, findProcess(state.value.programIdentifier) == nil {
+        if state.value.processes.count == 1 { stopAfterProgram() }
+        killAllProcesses()
+      }
+      sleep(on: key)
+    }
+  }
+
+  /// What is still there when the program has ended goes with it.
+  private func killAllProcesses() {
+    var next = state.value.processes.first
+    while let process = next {
+      next = heap[process].listNext.reference
+      guard process != state.value.initProcess, heap[process].state == .alive else { continue }
+      send(.SIGKILL, to: process, SignalState.Record(code: SignalInformation.fromKernel))
+    }
+  }
+
+  // The program
+
+  private func startProgram() throws(Errno) {
+    let block = Self.arguments(of: machine)
+    let arguments = BootArguments(block)
+    guard let path = arguments.string(.program) else { throw .ENOENT }
+    let user = arguments.number(.user) ?? 0
+    let initProcess = state.value.initProcess
+    let folder = try startFolder(arguments)
+    heap[initProcess].user = user
+    heap[initProcess].userGroup = user
+    let program = try fileSystems.withPath(copying: path) { (text) throws(Errno) in
+      try prepareProgram(text, from: folder, .block(block))
+    }
+    heap[initProcess].user = 0
+    heap[initProcess].userGroup = 0
+    let process = try makeProgramProcess(folder, user)
+    let stack = try allocateStack()
+    let task = try allocate(
+      Task(identifier: heap[process].identifier, process: process, stack: stack))
+    heap[process].task = Link(task)
+    adopt(program, process)
+    machine.prepare(stack, entry: .freshUser)
+    setRegisters(of: stack, for: program)
+    enterProcess(process)
+    addChild(process, of: initProcess)
+    state.value.programIdentifier = heap[process].identifier
+    record(.processForked, owner: heap[process].identifier)
+    record(.programStarted, value: program.entry)
+    machine.channel.storeShared(
+      machine.now.nanoseconds, at: ChannelLayout.firstInstructionOffset)
+    makeRunnable(task)
+  }
+
+  private func startFolder(_ arguments: BootArguments) throws(Errno) -> Reference<Inode> {
+    let root = try fileSystems.rootFolder()
+    guard let path = arguments.string(.workingFolder) else { return root }
+    let folder: Reference<Inode>
+    do {
+      folder = try fileSystems.withPath(copying: path) { (text) throws(Errno) in
+        try fileSystems.find(text, from: root)
+      }
+    } catch {
+      // A folder that was not packed: the program begins at the root.
+      return root
+    }
+    guard heap[folder].mode.isFolder else {
+      fileSystems.release(folder)
+      return root
+    }
+    fileSystems.release(root)
+    return folder
+  }
+
+  private func makeProgramProcess(
+    _ folder: Reference<Inode>, _ user: UInt32
+  ) throws(Errno) -> Reference<Process> {
+    let identifier = try freeIdentifier()
+    let process = try allocate(
+      Process(identifier: identifier, group: identifier, session: identifier))
+    heap[process].user = user
+    heap[process].userGroup = user
+    heap[process].started = machine.now
+    heap[process].signals = Link(try allocate(SignalState()))
+    heap[process].folder = Link(try allocate(FolderContext(workingFolder: folder)))
+    let table = try allocate(DescriptorTable())
+    let block = try allocate(DescriptorBlock())
+    heap[table].blocks[0] = Link(block)
+    for number in 0..<3 {
+      heap[block].files[number] = Link(try fileSystems.openStandardStream(UInt32(number)))
+      heap[block].used |= 1 << UInt64(number)
+    }
+    heap[process].descriptors = Link(table)
+    return process
+  }
+
+  // The end
+
+  private func stopAfterProgram() -> Never {
+    guard let status = state.value.programStatus else {
+      preconditionFailure("the program has not ended")
+    }
+    let signal = status.signalNumber
+    if signal == 0 { stop(.exited, value: UInt64(status.exitCode)) }
+    stop(state.value.programDiedOfMemory ? .outOfMemory : .signalled, value: UInt64(signal))
+  }
+
+  /// Nobody can run and nothing is planned.
+  func stopForDeadlock() -> Never { stop(.deadlocked, value: 0) }
+
+  /// Ends the log, and leaves in the mailbox how it went; the state comes last.
+  func stop(_ exit: ExitState, value: UInt64) -> Never {
+    let isSignal = exit == .signalled || exit == .outOfMemory
+    machine.record(
+      MemoryEvent(
+        .programEnded, detail: isSignal ? UInt16(value) : 0, value: isSignal ? 0 : value))
+    machine.record(MemoryEvent(.machineStopped, detail: UInt16(exit.rawValue)))
+    let channel = machine.channel
+    channel.storeShared(frames.tableAddress.value, at: ChannelLayout.frameTableOffset)
+    channel.storeShared(UInt64(frames.table.count), at: ChannelLayout.frameCountOffset)
+    channel.storeShared(value, at: ChannelLayout.exitValueOffset)
+    channel.storeShared(exit.rawValue, at: ChannelLayout.exitStateOffset)
+    machine.halt()
+  }
+}

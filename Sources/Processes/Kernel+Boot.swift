@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryEvents
+import MemoryManagement
+import MemoryUnits
+import PageFrames
+
+/// From a machine to a kernel.
+extension Kernel {
+  /// Seconds since the epoch when virtual time begins: the first of January 2026.
+  private static var bootTime: UInt64 { 1_767_225_600 }
+
+  /// Builds a kernel out of the RAM that a machine describes; nothing runs yet.
+  ///
+  /// - Throws: `outOfMemory` where the machine is too small.
+  /// - Context: once, on the stack that the machine began on.
+  public static func boot(
+    machine: M, description: BootDescription
+  ) throws(AllocationError) -> Self {
+    machine.record(MemoryEvent(.machineStarted, value: description.memoryBytes.value))
+    let core = try MemoryCore(machine: machine, description: description)
+    let files = try place(
+      FileSystemState(
+        frames: core.frames, model: diskModel(machine),
+        diskByteCount: machine.channel.load(UInt64.self, at: ChannelLayout.diskBytesOffset),
+        terminals: machine.channel.load(UInt64.self, at: ChannelLayout.terminalsOffset),
+        seed: machine.channel.load(UInt64.self, at: ChannelLayout.seedOffset),
+        bootTime: bootTime),
+      core.frames)
+    let process = try core.heap.allocate(Process(identifier: 1, group: 1, session: 1))
+    let task = try core.heap.allocate(
+      Task(identifier: 1, process: process, stack: description.stack))
+    core.heap[process].task = Link(task)
+    core.heap[process].name = initName
+    core.heap[task].isFresh = false
+    let state = try place(
+      KernelState(
+        machine: machine, frames: core.frames, heap: core.heap, tables: core.tables,
+        mappings: core.mappings, memory: core.memory, files: files, current: task,
+        activeRoot: core.memory.value.kernelRoot, initProcess: process),
+      core.frames)
+    let kernel = Kernel(state: state)
+    state.value.lastIdentifier = 1
+    kernel.enterProcess(process)
+    return kernel
+  }
+
+  /// Puts a value into frames of its own, for as long as the machine lives.
+  private static func place<Value: BitwiseCopyable>(
+    _ value: Value, _ frames: PageFrames<M>
+  ) throws(AllocationError) -> Resident<Value> {
+    let size = ByteCount(UInt64(MemoryLayout<Value>.size))
+    guard let order = Order(holding: size.pagesRoundedUp) else { throw .orderTooLarge }
+    let request = FrameRequest(order: order, kind: .plain, content: .zeroed)
+    let first = try frames.allocate(request).surrender()
+    let block = frames.machine.directMap.block(
+      at: first.address, byteCount: order.pageCount.bytes)
+    return Resident(placing: value, in: block)
+  }
+
+  private static var initName: InlineArray<16, UInt8> {
+    [0x69, 0x6E, 0x69, 0x74, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+  }
+
+  /// The argument block of a machine's channel.
+  static func arguments(of machine: M) -> MemoryBlock {
+    let count = machine.channel.load(UInt64.self, at: ChannelLayout.argumentBytesOffset)
+    let limit = UInt64(ChannelLayout.argumentsBytes)
+    return machine.channel.part(
+      from: ChannelLayout.argumentsOffset, byteCount: Int(min(count, limit)))
+  }
+
+  private static func diskModel(_ machine: M) -> DeviceModel {
+    guard let name = BootArguments(arguments(of: machine)).string(.diskModel) else { return .ssd }
+    if name.holds(text: "hdd", at: 0, byteCount: name.byteCount) { return .hdd }
+    if name.holds(text: "nvme", at: 0, byteCount: name.byteCount) { return .nvme }
+    return .ssd
+  }
+}

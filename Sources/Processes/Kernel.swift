@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import KernelHeap
+import KernelMappings
+import LinuxABI
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+import PageTables
+
+/// The kernel of one machine: a value of one reference, whose verbs do not mutate it.
+///
+/// The machine calls `handleTrap` for what a program does, and `runKernelTask` for a new task of
+/// the kernel; `boot` and `start` come before both.
+public struct Kernel<M: Machine>: BitwiseCopyable {
+  let state: Resident<KernelState<M>>
+
+  init(state: Resident<KernelState<M>>) { self.state = state }
+
+  /// The verbs on address spaces, with this kernel around them.
+  public var spaces: AddressSpaces<Self> { AddressSpaces(self) }
+
+  /// The verbs on files.
+  public var fileSystems: FileSystems<Self> { FileSystems(self) }
+
+  public var mappings: KernelMappings<M> { state.value.mappings }
+
+  /// The task that runs.
+  var current: Reference<Task> { state.value.current }
+
+  /// Its process.
+  var process: Reference<Process> { heap[state.value.current].process }
+
+  /// The address space of the program that made the system call.
+  ///
+  /// - Precondition: the task is a program's.
+  var space: Reference<AddressSpace> {
+    guard let space = heap[process].space.reference else {
+      preconditionFailure("a kernel task has no program's memory")
+    }
+    return space
+  }
+
+  func record(
+    _ kind: EventKind, detail: UInt16 = 0, owner: UInt32 = 0, value: UInt64 = 0
+  ) {
+    machine.record(
+      MemoryEvent(kind, detail: detail, process: currentProcess, owner: owner, value: value))
+  }
+}
+
+extension Kernel: MemoryEnvironment {
+  public var machine: M { state.value.machine }
+  public var frames: PageFrames<M> { state.value.frames }
+  public var heap: ObjectHeap<M> { state.value.heap }
+  public var tables: PageTables<M> { state.value.tables }
+  public var memory: Resident<MemoryState> { state.value.memory }
+  public var currentProcess: UInt32 { heap[process].identifier }
+
+  public func startReading(
+    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
+  ) throws(MemoryError) {
+    try fileSystems.startReading(file, index: index, into: frame)
+  }
+
+  public func sleep(on key: SleepKey) {
+    _ = suspend(on: key.value, .sleeping, until: .never)
+  }
+
+  public func wake(_ key: SleepKey) { wakeSleepers(on: key.value) }
+}
+
+extension Kernel: FileEnvironment {
+  public var files: Resident<FileSystemState> { state.value.files }
+
+  public func schedule(diskCompletion tag: UInt16, at time: VirtualTime) {
+    state.value.diskEvents.insert(tag: tag, at: time)
+    state.value.exitWork.formUnion(.timer)
+  }
+
+  public func sleepInterruptibly(on key: SleepKey) -> Bool {
+    suspend(on: key.value, .sleepingInterruptibly, until: heap[current].waitLimit) != .interrupted
+  }
+
+  public func describe(process number: UInt32) -> ProcessDescription? {
+    guard let process = findProcess(number) else { return nil }
+    return description(of: process)
+  }
+
+  public func firstProcess(after number: UInt32) -> UInt32? {
+    var best: UInt32?
+    var next = state.value.processes.first
+    while let process = next {
+      let identifier = heap[process].identifier
+      if identifier > number, identifier < best ?? .max { best = identifier }
+      next = heap[process].listNext.reference
+    }
+    return best
+  }
+
+  public func openFile(descriptor: UInt32, of process: UInt32) -> Reference<OpenFile>? {
+    guard let process = findProcess(process) else { return nil }
+    return file(descriptor, of: process)
+  }
+
+  public func firstDescriptor(from descriptor: UInt32, of process: UInt32) -> UInt32? {
+    guard let process = findProcess(process) else { return nil }
+    return nextDescriptor(from: descriptor, of: process)
+  }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import IntrusiveStructures
+import KernelHeap
+import KernelMappings
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+import PageTables
+
+/// All that a kernel has beside its heap: the layers below, who runs, who waits for what.
+///
+/// It is touched only between sleeps, under the one kernel lock that a single CPU is.
+struct KernelState<M: Machine>: BitwiseCopyable {
+  let machine: M
+  let frames: PageFrames<M>
+  let heap: ObjectHeap<M>
+  let tables: PageTables<M>
+  let mappings: KernelMappings<M>
+  let memory: Resident<MemoryState>
+  let files: Resident<FileSystemState>
+
+  // Scheduling
+  var current: Reference<Task>
+  var exitWork = ExitWork.nothing
+  var runQueue = LinkedList<Reference<Task>>()
+  /// Sleepers by a hash of their key. Linux: `bit_wait_table`.
+  var sleepers = InlineArray<64, LinkedList<Reference<Task>>>(repeating: LinkedList())
+  /// Tasks that wait for a time, the earliest first.
+  var timed = LinkedList<Reference<Task>>()
+  var diskEvents = DiskEvents()
+  /// The earliest alarm of any process.
+  var nextAlarm = VirtualTime.never
+  var sliceEnd = VirtualTime.never
+  /// What the machine's timer is set to.
+  var armed = VirtualTime.never
+  /// The page table that is active.
+  var activeRoot: PageFrameNumber
+
+  // Processes
+  var processes = LinkedList<Reference<Process>>()
+  var buckets = InlineArray<64, Link<Process>>(repeating: Link(nil))
+  var lastIdentifier: UInt32 = 0
+  var initProcess: Reference<Process>
+  /// The program that the machine was started for, once it has begun.
+  var programIdentifier: UInt32 = 0
+  var programStatus: WaitStatus?
+  var programDiedOfMemory = false
+
+  // Sundries
+  /// A bit for each unknown call that was named in the log already.
+  var namedCalls = InlineArray<9, UInt64>(repeating: 0)
+}
+
+/// What must be looked at before a task goes back to its program.
+struct ExitWork: OptionSet, BitwiseCopyable {
+  let rawValue: UInt8
+
+  static var nothing: Self { Self(rawValue: 0) }
+  /// A signal may be pending for the task that runs.
+  static var signals: Self { Self(rawValue: 1) }
+  /// The timer may have to be set anew.
+  static var timer: Self { Self(rawValue: 2) }
+  /// Somebody else's turn.
+  static var reschedule: Self { Self(rawValue: 4) }
+  static var everything: Self { Self(rawValue: 7) }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import FileSystems
+import IntrusiveStructures
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// A program that runs: what its threads share, its place among its relatives, its end.
+///
+/// Linux: `struct signal_struct` and the shared part of `struct task_struct`.
+public struct Process: HeapObject {
+  public static var cacheName: StaticString { "signal_cache" }
+  public static var cacheIndex: Int { 10 }
+
+  enum State: UInt8, BitwiseCopyable { case alive, zombie }
+
+  public let identifier: UInt32
+  var state = State.alive
+  /// Its one task; gone once it is reaped.
+  var task = Link<Task>(nil)
+  /// Nil for init and for the dead.
+  var space = Link<AddressSpace>(nil)
+  var descriptors = Link<DescriptorTable>(nil)
+  var folder = Link<FolderContext>(nil)
+  var signals = Link<SignalState>(nil)
+  /// The program's file, held as long as it runs.
+  var executable = Link<Inode>(nil)
+
+  var parent = Link<Process>(nil)
+  var children = LinkedList<Reference<Process>>()
+  var siblingNext = Link<Process>(nil)
+  var siblingPrevious = Link<Process>(nil)
+  /// All processes, the oldest first.
+  var listNext = Link<Process>(nil)
+  var listPrevious = Link<Process>(nil)
+  /// Those whose numbers fall into the same bucket.
+  var bucketNext = Link<Process>(nil)
+
+  var group: UInt32
+  var session: UInt32
+  /// Whether it has begun a program of its own since its fork: `setpgid` of a parent ends there.
+  var hasExecuted = false
+  /// Its parent sleeps until it begins a program or ends. Linux: `CLONE_VFORK`.
+  var holdsParent = false
+
+  /// Sent to the process as a whole.
+  var pending = SignalSet.empty
+  /// What its parent gets at its end; 0 for nothing.
+  var exitSignal: UInt8 = Signal.SIGCHLD.number
+  var status = WaitStatus.exited(0)
+  /// A stop or a resumption that no `wait` has told yet.
+  var untoldChange: WaitStatus?
+  var isStopped = false
+  /// The OOM killer chose it.
+  var diedOfMemory = false
+
+  var user: UInt32 = 0
+  var userGroup: UInt32 = 0
+  var limits = InlineArray<16, ResourceLimit>(repeating: .unlimited)
+  var name = InlineArray<16, UInt8>(repeating: 0)
+  var outOfMemoryAdjustment: Int32 = 0
+
+  var started = VirtualTime.zero
+  var runTime: UInt64 = 0
+  var childrenRunTime: UInt64 = 0
+  var childrenPeakResident: UInt64 = 0
+  var peakResident: UInt64 = 0
+  var minorFaultCount: UInt64 = 0
+  var majorFaultCount: UInt64 = 0
+  /// When SIGALRM is due, and how often again. Linux: `ITIMER_REAL`.
+  var alarm = VirtualTime.never
+  var alarmInterval: UInt64 = 0
+
+  init(identifier: UInt32, group: UInt32, session: UInt32) {
+    self.identifier = identifier
+    self.group = group
+    self.session = session
+    for index in 0..<16 {
+      guard let resource = Resource(rawValue: index) else { continue }
+      limits[index] = resource.initial
+    }
+  }
+}
+
+/// The links among the children of one process.
+struct SiblingLinks<M: Machine>: ListLinks {
+  let heap: ObjectHeap<M>
+
+  func next(of node: Reference<Process>) -> Reference<Process>? {
+    heap[node].siblingNext.reference
+  }
+  func previous(of node: Reference<Process>) -> Reference<Process>? {
+    heap[node].siblingPrevious.reference
+  }
+  func setNext(of node: Reference<Process>, to next: Reference<Process>?) {
+    heap[node].siblingNext = Link(next)
+  }
+  func setPrevious(of node: Reference<Process>, to previous: Reference<Process>?) {
+    heap[node].siblingPrevious = Link(previous)
+  }
+}
+
+/// The links of the list of all processes.
+struct ProcessLinks<M: Machine>: ListLinks {
+  let heap: ObjectHeap<M>
+
+  func next(of node: Reference<Process>) -> Reference<Process>? { heap[node].listNext.reference }
+  func previous(of node: Reference<Process>) -> Reference<Process>? {
+    heap[node].listPrevious.reference
+  }
+  func setNext(of node: Reference<Process>, to next: Reference<Process>?) {
+    heap[node].listNext = Link(next)
+  }
+  func setPrevious(of node: Reference<Process>, to previous: Reference<Process>?) {
+    heap[node].listPrevious = Link(previous)
+  }
+}

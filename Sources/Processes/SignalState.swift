@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import LinuxABI
+
+/// What a program wants done with each signal, and what came with those that are pending.
+///
+/// Linux: `struct sighand_struct`; one record for each signal instead of a queue, as for the
+/// standard signals.
+struct SignalState: HeapObject {
+  static var cacheName: StaticString { "sighand_cache" }
+  static var cacheIndex: Int { 12 }
+
+  /// What `siginfo_t` says beyond the number.
+  struct Record: BitwiseCopyable {
+    var code: Int32 = 0
+    var first: UInt64 = 0
+    var second: UInt64 = 0
+  }
+
+  /// Processes that share it.
+  var users: UInt32 = 1
+  private var actions = InlineArray<64, SignalAction>(repeating: SignalAction())
+  private var records = InlineArray<64, Record>(repeating: Record())
+
+  init() {}
+
+  func action(of signal: Signal) -> SignalAction { actions[Int(signal.number) - 1] }
+  func record(of signal: Signal) -> Record { records[Int(signal.number) - 1] }
+
+  mutating func setAction(of signal: Signal, to action: SignalAction) {
+    actions[Int(signal.number) - 1] = action
+  }
+
+  mutating func setRecord(of signal: Signal, to record: Record) {
+    records[Int(signal.number) - 1] = record
+  }
+
+  /// Whether the signal would do nothing if it came.
+  func ignores(_ signal: Signal) -> Bool {
+    switch action(of: signal).handler {
+    case SignalAction.ignoringHandler: true
+    case SignalAction.defaultHandler: signal.defaultAction == .ignore
+    default: false
+    }
+  }
+
+  /// The signals whose handler is of a kind, for /proc.
+  func signals(where predicate: (SignalAction) -> Bool) -> SignalSet {
+    var set = SignalSet.empty
+    for index in 0..<64 where predicate(actions[index]) { set.bits |= 1 << UInt64(index) }
+    return set
+  }
+
+  /// What a new program keeps: ignored ones stay ignored, handlers are gone.
+  ///
+  /// Linux: `flush_signal_handlers()`.
+  mutating func resetForNewProgram() {
+    for index in 0..<64 {
+      let ignored = actions[index].handler == SignalAction.ignoringHandler
+      actions[index] = SignalAction()
+      if ignored { actions[index].handler = SignalAction.ignoringHandler }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// What a pending signal does, on the way back to the program.
+///
+/// Linux: `get_signal()`, `arch_do_signal_or_restart()`.
+extension Kernel {
+  /// Delivers all that is pending, and sets up the repetition of an interrupted call.
+  ///
+  /// - Context: may sleep (stopped, or copying a frame); does not return if the program ends.
+  func deliverSignals() {
+    let task = current
+    while let signal = takeSignal() {
+      guard let signals = heap[process].signals.reference else { return }
+      let action = heap[signals].action(of: signal)
+      switch action.handler {
+      case SignalAction.ignoringHandler: continue
+      case SignalAction.defaultHandler: actByDefault(signal)
+      default:
+        settleInterruptedCall(handler: action)
+        enterHandler(signal, action, heap[signals].record(of: signal))
+      }
+    }
+    settleInterruptedCall(handler: nil)
+    if let mask = heap[task].savedMask {
+      heap[task].savedMask = nil
+      heap[task].blocked = mask
+      if hasDeliverableSignal(task) { deliverSignals() }
+    }
+  }
+
+  /// Takes the next signal out of the pending ones: those of an instruction first.
+  private func takeSignal() -> Signal? {
+    let task = current
+    let process = process
+    let own = heap[task].pending.subtracting(heap[task].blocked)
+    let shared = heap[process].pending.subtracting(heap[task].blocked)
+    let all = own.union(shared)
+    let urgent = SignalSet(bits: own.bits & SignalSet.synchronous.bits)
+    let kill = SignalSet(.SIGKILL)
+    let candidate = all.contains(.SIGKILL) ? kill : urgent.isEmpty ? all : urgent
+    guard let signal = candidate.first else { return nil }
+    if own.contains(signal) {
+      heap[task].pending = heap[task].pending.subtracting(SignalSet(signal))
+    } else {
+      heap[process].pending = heap[process].pending.subtracting(SignalSet(signal))
+    }
+    return signal
+  }
+
+  private func actByDefault(_ signal: Signal) {
+    switch signal.defaultAction {
+    case .ignore, .resume: return
+    case .stop: stop(by: signal)
+    case .terminate: exitProcess(.signalled(signal, dumped: false))
+    case .core: exitProcess(.signalled(signal, dumped: false))
+    }
+  }
+
+  /// Sleeps until SIGCONT or SIGKILL. Linux: `do_signal_stop()`.
+  private func stop(by signal: Signal) {
+    let process = process
+    let task = current
+    heap[process].isStopped = true
+    heap[process].untoldChange = .stopped(signal)
+    heap[task].state = .stopped
+    tellParent(of: process, .stopped, number: signal.number)
+    reschedule()
+  }
+
+  /// Decides whether an interrupted call is made again, by stepping back to its instruction.
+  private func settleInterruptedCall(handler: SignalAction?) {
+    let task = current
+    let restart = heap[task].interrupted
+    guard restart != .none else { return }
+    heap[task].interrupted = .none
+    if let handler {
+      let again = restart == .system && handler.flags & SignalAction.restart != 0
+      guard again else {
+        heap[task].restartDeadline = .never
+        return
+      }
+    }
+    let stack = heap[task].stack
+    machine.setRegister(
+      .result, of: stack, to: machine.register(.systemCall, of: stack))
+    let next = machine.register(.instructionPointer, of: stack)
+    machine.setRegister(.instructionPointer, of: stack, to: next &- Self.callInstructionBytes)
+  }
+
+  /// `syscall` and `int 0x80` have two bytes.
+  private static var callInstructionBytes: UInt64 { 2 }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// What each system call does: one line for each that Quire has. `Documentation/coverage` is made
+/// from this file.
+///
+/// Linux: `arch/x86/entry/syscalls/syscall_64.tbl`.
+extension Kernel {
+  func perform(_ number: UInt64, _ call: CallArguments) throws(Errno) -> UInt64 {
+    guard number < 512, let name = SystemCall(rawValue: UInt16(number)) else {
+      return try refuse(number)
+    }
+    let here = Self.workingFolderNumber
+    switch name {
+    // Files
+    case .read: return try read(call)
+    case .write: return try write(call)
+    case .readv: return try readVector(call)
+    case .writev: return try writeVector(call)
+    case .pread64: return try readAt(call)
+    case .pwrite64: return try writeAt(call)
+    case .preadv: return try readVectorAt(call)
+    case .pwritev: return try writeVectorAt(call)
+    case .lseek: return try seek(call)
+    case .close: return try close(call.first)
+    case .close_range: return try closeRange(call)
+    case .dup: return try duplicate(call.first, from: 0, closesOnExecute: false)
+    case .dup2: return try duplicateOver(call, flags: 0, sameIsFine: true)
+    case .dup3: return try duplicateOver(call, flags: call.third, sameIsFine: false)
+    case .fcntl: return try controlFile(call)
+    case .ioctl: return try controlDevice(call)
+    case .pipe: return try makePipe(at: call.first, flags: 0)
+    case .pipe2: return try makePipe(at: call.first, flags: call.second)
+    case .sendfile: return try sendFile(call)
+    case .getdents64: return try listFolder(call)
+    case .fsync, .fdatasync: return try synchronize(call.first)
+    case .sync: return 0
+    case .fadvise64: return try adviseFile(call)
+    case .poll: return try poll(call)
+    case .ppoll: return try pollWithMask(call)
+    case .select: return try select(call)
+    case .pselect6: return try selectWithMask(call)
+    case .ftruncate: return try refuseToCut(call.first)
+    case .fchmod, .fchown: return try refuseToChange(descriptor: call.first)
+
+    // Paths
+    case .open: return try open(here, call.first, call.second)
+    case .openat: return try open(call.first, call.second, call.third)
+    case .creat: return try open(here, call.first, 0o1101)
+    case .stat: return try status(here, call.first, call.second, 0)
+    case .lstat: return try status(here, call.first, call.second, 0x100)
+    case .newfstatat: return try status(call.first, call.second, call.third, call.fourth)
+    case .fstat: return try fileStatus(call.first, call.second)
+    case .statx: return try extendedStatus(call)
+    case .statfs: return try treeStatus(path: call.first, call.second)
+    case .fstatfs: return try treeStatus(descriptor: call.first, call.second)
+    case .access: return try checkAccess(here, call.first, call.second, 0)
+    case .faccessat: return try checkAccess(call.first, call.second, call.third, 0)
+    case .faccessat2: return try checkAccess(call.first, call.second, call.third, call.fourth)
+    case .readlink: return try readLink(here, call.first, call.second, call.third)
+    case .readlinkat: return try readLink(call.first, call.second, call.third, call.fourth)
+    case .getcwd: return try workingFolderPath(call)
+    case .chdir: return try changeFolder(path: call.first)
+    case .fchdir: return try changeFolder(descriptor: call.first)
+    case .umask: return changeCreationMask(call.first)
+    case .mkdir, .mknod: return try refuseToMake(here, call.first)
+    case .mkdirat, .mknodat: return try refuseToMake(call.first, call.second)
+    case .symlink, .link: return try refuseToMake(here, call.second)
+    case .symlinkat: return try refuseToMake(call.second, call.third)
+    case .linkat: return try refuseToMake(call.third, call.fourth)
+    case .unlink, .rmdir, .rename, .chmod, .chown, .lchown, .truncate, .utime, .utimes:
+      return try refuseToChange(here, call.first)
+    case .unlinkat, .renameat, .renameat2, .fchmodat, .fchmodat2, .fchownat, .futimesat:
+      return try refuseToChange(call.first, call.second)
+
+    // Memory
+    case .mmap: return try mapMemory(call)
+    case .munmap: return try unmapMemory(call)
+    case .mprotect: return try protectMemory(call)
+    case .brk: return setBreak(call)
+    case .mremap: return try remapMemory(call)
+    case .madvise: return try adviseMemory(call)
+    case .mincore: return try residency(call)
+    case .msync: return try synchronizeMemory(call)
+    case .mlock, .mlock2: return try lockMemory(call.first, call.second)
+    case .munlock, .mlockall, .munlockall: return 0
+
+    // Processes
+    case .getpid: return UInt64(heap[process].identifier)
+    case .gettid: return UInt64(heap[current].identifier)
+    case .getppid: return parentIdentifier
+    case .fork: return try fork()
+    case .vfork: return try vfork()
+    case .clone: return try clone(call)
+    case .execve: return try execute(call)
+    case .exit, .exit_group: return exit(call)
+    case .wait4: return try wait4(call)
+    case .getpgid: return try group(of: call.first)
+    case .getpgrp: return try group(of: 0)
+    case .setpgid: return try setGroup(call)
+    case .getsid: return try session(of: call.first)
+    case .setsid: return try makeSession()
+    case .set_tid_address: return setIdentifierAddress(call)
+    case .set_robust_list: return 0
+    case .futex: return try futex(call)
+    case .arch_prctl: return try setThreadPointer(call)
+    case .prctl: return try controlProcess(call)
+    case .sched_yield: return yieldProcessor()
+    case .sched_getaffinity: return try processorMask(call)
+    case .getrlimit: return try changeLimit(of: 0, call.first, new: 0, old: call.second)
+    case .setrlimit: return try changeLimit(of: 0, call.first, new: call.second, old: 0)
+    case .prlimit64:
+      return try changeLimit(of: call.first, call.second, new: call.third, old: call.fourth)
+    case .getrusage: return try resourceUsage(call)
+    case .times: return try times(call)
+
+    // Users
+    case .getuid, .geteuid: return UInt64(heap[process].user)
+    case .getgid, .getegid: return UInt64(heap[process].userGroup)
+    case .getresuid: return try storeThree(heap[process].user, call)
+    case .getresgid: return try storeThree(heap[process].userGroup, call)
+    case .getgroups: return 0
+    case .setuid, .setreuid, .setresuid: return try setUser(call.first)
+    case .setgid, .setregid, .setresgid: return try setUserGroup(call.first)
+    case .setgroups: return 0
+
+    // Signals
+    case .rt_sigaction: return try setSignalAction(call)
+    case .rt_sigprocmask: return try changeSignalMask(call)
+    case .rt_sigpending: return try pendingSignals(call)
+    case .rt_sigsuspend: return try suspendForSignal(call)
+    case .rt_sigreturn: return returnFromHandler()
+    case .sigaltstack: return try setAlternateStack(call)
+    case .pause: return try pause()
+    case .kill: return try kill(call)
+    case .tgkill: return try killTask(group: call.first, task: call.second, signal: call.third)
+    case .tkill: return try killTask(group: nil, task: call.first, signal: call.second)
+
+    // Time
+    case .clock_gettime: return try clockTime(call)
+    case .clock_getres: return try clockResolution(call)
+    case .gettimeofday: return try timeOfDay(call)
+    case .time: return try time(call)
+    case .nanosleep: return try sleep(call)
+    case .clock_nanosleep: return try clockSleep(call)
+    case .alarm: return setAlarm(call)
+    case .getitimer: return try intervalTimer(call)
+    case .setitimer: return try setIntervalTimer(call)
+
+    // The machine
+    case .uname: return try systemName(call)
+    case .sysinfo: return try systemInformation(call)
+    case .getrandom: return try randomBytes(call)
+
+    // In name only
+    case .socket, .socketpair: return try refuse(number, .EAFNOSUPPORT)
+    default: return try refuse(number)
+    }
+  }
+
+  /// What becomes of a call that a signal interrupts. Linux: `ERESTARTSYS` and its kin.
+  func restart(of number: UInt64) -> Task.Restart {
+    switch SystemCall(rawValue: UInt16(truncatingIfNeeded: number)) {
+    case .nanosleep, .clock_nanosleep, .poll, .ppoll, .select, .pselect6, .pause,
+      .rt_sigsuspend:
+      .withoutHandler
+    default: .system
+    }
+  }
+
+  private func yieldProcessor() -> UInt64 {
+    yield()
+    return 0
+  }
+
+  private func duplicateOver(
+    _ call: CallArguments, flags: UInt64, sameIsFine: Bool
+  ) throws(Errno) -> UInt64 {
+    let closes = UInt64(0o2000000)
+    guard flags & ~closes == 0 else { throw .EINVAL }
+    if UInt32(truncatingIfNeeded: call.first) == UInt32(truncatingIfNeeded: call.second) {
+      _ = try file(call.first)
+      guard sameIsFine else { throw .EINVAL }
+      return call.second & 0xFFFF_FFFF
+    }
+    return try duplicate(call.first, to: call.second, closesOnExecute: flags & closes != 0)
+  }
+
+  /// `fadvise64` speaks of the future only.
+  private func adviseFile(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let file = try file(call.first)
+    guard call.fourth <= 5 else { throw .EINVAL }
+    guard heap[file].behaviour != .pipe else { throw .ESPIPE }
+    return 0
+  }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import IntrusiveStructures
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+
+/// One thread of control: a kernel stack, and registers while it does not run.
+///
+/// What threads of a program share is its `Process`. A task is in the run queue, or in one
+/// sleepers' list, or in neither (running, stopped, dead).
+///
+/// Linux: `struct task_struct`, the part that is not shared.
+public struct Task: HeapObject {
+  public static var cacheName: StaticString { "task_struct" }
+  public static var cacheIndex: Int { 9 }
+
+  enum State: UInt8, BitwiseCopyable {
+    /// It runs, or is in the run queue.
+    case runnable
+    case sleeping
+    /// It sleeps, and a signal may end that.
+    case sleepingInterruptibly
+    /// Stopped by a signal until SIGCONT.
+    case stopped
+    case dead
+  }
+
+  /// Why a sleep ended.
+  enum WakeReason: UInt8, BitwiseCopyable { case woken, timedOut, interrupted }
+
+  /// What becomes of a system call that a signal interrupted, if no handler runs or one does.
+  enum Restart: UInt8, BitwiseCopyable {
+    /// The call was not interrupted.
+    case none
+    /// Again, unless a handler without SA_RESTART ran. Linux: `ERESTARTSYS`.
+    case system
+    /// Again, unless a handler ran. Linux: `ERESTARTNOHAND`.
+    case withoutHandler
+  }
+
+  let identifier: UInt32
+  var process: Reference<Process>
+  let stack: KernelStack
+  var state = State.runnable
+  var wakeReason = WakeReason.woken
+  /// It has not run since it was made.
+  var isFresh = true
+
+  /// What it sleeps on: a `SleepKey`'s value.
+  var key: UInt64 = 0
+  var deadline = VirtualTime.never
+  var queueNext = Link<Task>(nil)
+  var queuePrevious = Link<Task>(nil)
+  var timedNext = Link<Task>(nil)
+  var timedPrevious = Link<Task>(nil)
+
+  /// Sent to this task alone, and not yet delivered.
+  var pending = SignalSet.empty
+  var blocked = SignalSet.empty
+  /// The mask to restore once a handler has its frame. Linux: `saved_sigmask`.
+  var savedMask: SignalSet?
+  var alternateStack = SignalStack(base: 0, flags: SignalStack.disabled, byteCount: 0)
+  var interrupted = Restart.none
+  /// When an interrupted sleep was to end, for its repetition. Linux: `restart_block`.
+  var restartDeadline = VirtualTime.never
+
+  /// The latest end of interruptible sleeps, for a `poll` with a limit.
+  var waitLimit = VirtualTime.never
+
+  /// Where to store 0 and wake a futex at the end. Linux: `clear_child_tid`.
+  var clearIdentifierAt = VirtualAddress(0)
+  /// When it last got the CPU.
+  var startedRunning = VirtualTime.zero
+
+  init(identifier: UInt32, process: Reference<Process>, stack: KernelStack) {
+    self.identifier = identifier
+    self.process = process
+    self.stack = stack
+  }
+}
+
+/// The links of the run queue and of the lists of sleepers.
+struct QueueLinks<M: Machine>: ListLinks {
+  let heap: ObjectHeap<M>
+
+  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].queueNext.reference }
+  func previous(of node: Reference<Task>) -> Reference<Task>? {
+    heap[node].queuePrevious.reference
+  }
+  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
+    heap[node].queueNext = Link(next)
+  }
+  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
+    heap[node].queuePrevious = Link(previous)
+  }
+}
+
+/// The links of the list of tasks that wait for a time.
+struct TimedLinks<M: Machine>: ListLinks {
+  let heap: ObjectHeap<M>
+
+  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedNext.reference }
+  func previous(of node: Reference<Task>) -> Reference<Task>? {
+    heap[node].timedPrevious.reference
+  }
+  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
+    heap[node].timedNext = Link(next)
+  }
+  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
+    heap[node].timedPrevious = Link(previous)
+  }
+}
