@@ -32,7 +32,7 @@ import Testing
     }
   }
 
-  @Test func `a stack that is made later is seen in an address space that was made before`() throws {
+  @Test func `a later stack is seen in an earlier address space`() throws {
     try TestMappings.run { test in
       let root = try test.mappings.tables.makeRoot(sharing: test.mappings.root)
       test.machine.activate(root: root)
