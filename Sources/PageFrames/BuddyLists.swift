@@ -70,15 +70,11 @@ struct BuddyLists: BitwiseCopyable {
     case byNeighbour
   }
 
-  /// The blocks of an order, of all mobilities. Linux: `free_area.nr_free`.
-  func blockCount(_ order: Order) -> Int {
-    var count = 0
-    for mobility in 0..<Mobility.count { count += Int(lists[Int(order.value) * 3 + mobility].count) }
-    return count
-  }
-
-  func blockCount(_ order: Order, _ mobility: Mobility) -> Int {
-    Int(lists[slot(order, mobility)].count)
+  /// The blocks of an order and a mobility.
+  ///
+  /// - Complexity: O(n).
+  func blockCount(_ order: Order, _ mobility: Mobility, in table: FrameTable) -> Int {
+    lists[slot(order, mobility)].count(in: table)
   }
 
   func list(_ order: Order, _ mobility: Mobility) -> FrameList { lists[slot(order, mobility)] }

@@ -26,7 +26,7 @@ struct CPUZoneLists: BitwiseCopyable {
 
   /// The list of an order and a mobility.
   static func list(_ order: Order, _ mobility: Mobility) -> Int {
-    Int(order.value) * Mobility.count + Int(mobility.rawValue)
+    Int(mobility.rawValue) << 2 | Int(order.value)
   }
 
   /// How many blocks of an order to fetch when there is none. Linux: `nr_pcp_alloc()`.
@@ -48,9 +48,13 @@ struct CPUZoneLists: BitwiseCopyable {
     return frame
   }
 
-  mutating func push(_ frame: PageFrameNumber, _ list: Int, in table: FrameTable) {
+  /// Adds a block that is to be taken first.
+  ///
+  /// - Returns: whether there are so many now that a batch should go back.
+  mutating func push(_ frame: PageFrameNumber, _ list: Int, in table: FrameTable) -> Bool {
     lists[list].pushFirst(frame, in: table)
     frameCount &+= Self.frameCount(ofList: list)
+    return frameCount >= high
   }
 
   /// Adds a block that is to be taken after those that are there.
@@ -61,8 +65,8 @@ struct CPUZoneLists: BitwiseCopyable {
 
   func list(_ index: Int) -> FrameList { lists[index] }
 
-  static func order(ofList list: Int) -> Order { Order(UInt8(list / Mobility.count)) }
+  static func order(ofList list: Int) -> Order { Order(UInt8(list & 3)) }
 
   // Cannot overflow: a list holds frames of one zone, fewer than 2^31.
-  private static func frameCount(ofList list: Int) -> Int32 { 1 << Int32(list / Mobility.count) }
+  private static func frameCount(ofList list: Int) -> Int32 { 1 << Int32(list & 3) }
 }

@@ -5,9 +5,8 @@ import MemoryUnits
 
 /// What is known of one frame: 32 bytes on every architecture, read by tools from outside.
 ///
-///      0      4          8       12           16         20          24      28      29        30
-///      │ next │ previous │ owner │ references │ mappings │ private   │ index (40)    │ kind,   │
-///      │      │          │       │            │          │           │               │ order   │ flags
+///      0      4          8       12           16         20        24      29      30
+///      │ next │ previous │ owner │ references │ mappings │ private │ index │ kind, │ flags
 ///
 /// Only the first frame of a block has a descriptor that speaks. Those of the others say `free`,
 /// order 0, on no list; so a walk goes from head to head by `order`, and `FrameTable.head(of:)`

@@ -10,14 +10,26 @@ struct FrameList: BitwiseCopyable {
   /// Frame numbers, 0 for none.
   private(set) var first: UInt32 = 0
   private(set) var last: UInt32 = 0
-  private(set) var count: UInt32 = 0
+
+  /// - Complexity: O(n), so that the lists' fast paths need not count.
+  func count(in table: FrameTable) -> Int {
+    var (count, frame) = (0, first)
+    while frame != 0 {
+      count += 1
+      frame = table[PageFrameNumber(frame)].next
+    }
+    return count
+  }
 
   mutating func pushFirst(_ frame: PageFrameNumber, in table: FrameTable) {
     table[frame].next = first
     table[frame].previous = 0
-    if first == 0 { last = frame.value } else { table[PageFrameNumber(first)].previous = frame.value }
+    if first == 0 {
+      last = frame.value
+    } else {
+      table[PageFrameNumber(first)].previous = frame.value
+    }
     first = frame.value
-    count += 1
   }
 
   mutating func pushLast(_ frame: PageFrameNumber, in table: FrameTable) {
@@ -25,7 +37,6 @@ struct FrameList: BitwiseCopyable {
     table[frame].previous = last
     if last == 0 { first = frame.value } else { table[PageFrameNumber(last)].next = frame.value }
     last = frame.value
-    count += 1
   }
 
   mutating func popFirst(in table: FrameTable) -> PageFrameNumber? {
@@ -33,7 +44,6 @@ struct FrameList: BitwiseCopyable {
     let frame = PageFrameNumber(first)
     first = table[frame].next
     if first == 0 { last = 0 } else { table[PageFrameNumber(first)].previous = 0 }
-    count -= 1
     return frame
   }
 
@@ -42,7 +52,6 @@ struct FrameList: BitwiseCopyable {
     let frame = PageFrameNumber(last)
     last = table[frame].previous
     if last == 0 { first = 0 } else { table[PageFrameNumber(last)].next = 0 }
-    count -= 1
     return frame
   }
 
@@ -51,6 +60,5 @@ struct FrameList: BitwiseCopyable {
     let (next, previous) = (table[frame].next, table[frame].previous)
     if previous == 0 { first = next } else { table[PageFrameNumber(previous)].next = next }
     if next == 0 { last = previous } else { table[PageFrameNumber(next)].previous = previous }
-    count -= 1
   }
 }

@@ -19,6 +19,11 @@ public struct PageBlocks: BitwiseCopyable, Sendable {
     Mobility(rawValue: mobilities[Int(frame.value >> Self.shift)]) ?? .unmovable
   }
 
+  /// The mobility as its number, for the fast path.
+  func number(of frame: PageFrameNumber) -> Int {
+    Int(mobilities[Int(frame.value >> Self.shift)])
+  }
+
   /// Linux: `set_pageblock_migratetype()`.
   ///
   /// - Context: zone lock held.

@@ -29,7 +29,9 @@ extension PageFrames {
     groupByMobility()
   }
 
-  /// Frees a run of frames of one zone as the largest aligned blocks. Linux: `__free_memory_core()`.
+  /// Frees a run of frames of one zone as the largest aligned blocks.
+  ///
+  /// Linux: `__free_memory_core()`.
   private func release(from first: PageFrameNumber, to end: PageFrameNumber, into kind: ZoneKind) {
     machine.record(
       MemoryEvent(

@@ -76,34 +76,33 @@ extension PageFrames {
   private func giveBack(_ first: PageFrameNumber, _ order: Order) {
     let descriptor = table[first]
     checkOwned(descriptor, order)
-    precondition(first.isAligned(to: order), "free of a block that is not aligned")
     // Before it can be taken by another CPU, so that the log has them in this order.
     machine.record(MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: first.value))
     let zone = descriptor.zone
-    guard order <= CPUZoneLists.largestOrder else {
-      table[first] = FrameDescriptor(.free, zone: zone)
-      state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) in
-        lists.free(first, order, in: table)
-      }
-      return
-    }
-    let mobility = state.value.groupsByMobility ? pageBlocks.mobility(of: first) : .movable
-    let list = CPUZoneLists.list(order, mobility)
+    guard order <= CPUZoneLists.largestOrder else { return giveBackLarge(first, order, zone) }
+    let list = pageBlocks.number(of: first) << 2 | Int(order.value)
     table[first] = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
     state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
-      lists.zones[zone.index].push(first, list, in: table)
-      if lists.zones[zone.index].frameCount >= lists.zones[zone.index].high {
+      if lists.zones[zone.index].push(first, list, in: table) {
         let batch = Int(lists.zones[zone.index].batch)
         drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
       }
     }
   }
 
+  private func giveBackLarge(_ first: PageFrameNumber, _ order: Order, _ zone: ZoneKind) {
+    table[first] = FrameDescriptor(.free, zone: zone)
+    state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) in
+      lists.free(first, order, in: table)
+    }
+  }
+
   /// A bad free would corrupt memory: it stops the machine.
   private func checkOwned(_ descriptor: FrameDescriptor, _ order: Order) {
+    // By number, since this is the fast path: the kinds below are `reserved` and `free`.
     precondition(
-      descriptor.kind != .free && descriptor.kind != .reserved, "free of a frame that is not used")
-    precondition(descriptor.order == order, "free of a part of a block")
+      descriptor.kindAndOrder & 0xF >= FrameKind.plain.rawValue, "free of a frame that is not used")
+    precondition(descriptor.kindAndOrder >> 4 == order.value, "free of a part of a block")
     precondition(descriptor.references == 1, "free of a frame that others hold")
     precondition(descriptor.mappings == 0, "free of a frame that is mapped")
   }
@@ -113,6 +112,7 @@ extension PageFrames {
   /// Linux: `free_pcppages_bulk()`.
   ///
   /// - Context: the CPU's lists are locked; takes the zone lock.
+  @inline(never)  // Out of the fast path's registers: a pair is 142 instructions so, 238 inlined.
   private func drain(
     _ cpuLists: inout CPUZoneLists, of zone: Int, _ frameCount: Int, from firstList: Int
   ) {

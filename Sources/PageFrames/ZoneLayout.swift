@@ -34,9 +34,10 @@ public struct ZoneLayout: Sendable, BitwiseCopyable {
   public static func i386(
     lowMemoryEnd: PageFrameNumber = PageFrameNumber(896 << 8)
   ) -> Self {
-    Self(
-      dmaEnd: PageFrameNumber(0x1000), dma32End: PageFrameNumber(0x1000),
-      normalEnd: lowMemoryEnd, highMemoryEnd: PageFrameNumber(.max))
+    let dmaEnd = min(PageFrameNumber(0x1000), lowMemoryEnd)
+    return Self(
+      dmaEnd: dmaEnd, dma32End: dmaEnd, normalEnd: lowMemoryEnd,
+      highMemoryEnd: PageFrameNumber(.max))
   }
 
   /// The first frame of a zone.

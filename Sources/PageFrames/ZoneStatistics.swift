@@ -46,16 +46,19 @@ extension PageFrames {
   }
 
   /// The free blocks of an order, as /proc/buddyinfo shows them.
+  ///
+  /// - Complexity: O(n), with the zone locked.
   public func freeBlockCount(_ order: Order, of kind: ZoneKind) -> Int {
-    state.value.zones[kind.index].lists.withLock { (lists: inout BuddyLists) in
-      lists.blockCount(order)
-    }
+    freeBlockCount(order, .unmovable, of: kind) + freeBlockCount(order, .movable, of: kind)
+      + freeBlockCount(order, .reclaimable, of: kind)
   }
 
   /// The free blocks of an order and a mobility, as /proc/pagetypeinfo shows them.
+  ///
+  /// - Complexity: O(n), with the zone locked.
   public func freeBlockCount(_ order: Order, _ mobility: Mobility, of kind: ZoneKind) -> Int {
     state.value.zones[kind.index].lists.withLock { (lists: inout BuddyLists) in
-      lists.blockCount(order, mobility)
+      lists.blockCount(order, mobility, in: table)
     }
   }
 
