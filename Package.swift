@@ -99,6 +99,8 @@ let package = Package(
       "PageFramesTests",
       of: hardware + ["PageFrames", "SimulatedMachine"]),
     suite("PageTableFormatsTests", of: ["MemoryUnits", "PageTableFormats"]),
+    suite(
+      "AddressSpacesTests", of: management + ["MemoryManagement", "SimulatedMachine"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -62,13 +62,17 @@ public struct OutOfMemory<Environment: OutOfMemoryEnvironment>: BitwiseCopyable 
         value: UInt64(bitPattern: victim.badness))
       environment.killForMemory(victim.candidate.process)
     }
-    let freeBefore = environment.frames.freePageCount
+    let freeBefore = freeFrameCount
     if victim.candidate.process != environment.currentProcess {
       AddressSpaces(environment).reap(victim.candidate.space)
     }
-    if freeBefore < environment.frames.freePageCount { return .progress }
+    if freeBefore < freeFrameCount { return .progress }
     record(.allocationFailed, detail: order)
     return .none
+  }
+
+  private var freeFrameCount: PageCount {
+    environment.frames.freePageCount + environment.frames.cachedPageCount
   }
 
   /// The process with the highest badness; of equals the later one, as on Linux.

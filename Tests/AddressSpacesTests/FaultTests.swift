@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import MemoryUnits
+import PageTableFormats
+import Testing
+
+private let base = VirtualAddress(0x10_0000)
+
+struct FaultTests {
+  private func map(
+    _ environment: TestEnvironment, _ space: Reference<AddressSpace>, pages: Int,
+    _ protection: Protection = .read.union(.write), source: MapRequest.Source = .anonymous
+  ) throws {
+    _ = try environment.spaces.map(
+      space,
+      MapRequest(
+        .fixed(base), byteCount: PageCount(pages).bytes, protection: protection, source: source))
+  }
+
+  @Test func `a read sees zeros and takes no frame, a write takes one`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      try map(environment, space, pages: 4)
+      let value = try spaces.load(UInt64.self, at: base, in: space)
+      #expect(value == 0)
+      #expect(environment.heap[space].anonymousCount == .zero)
+      try spaces.store(UInt64(42), at: base, in: space)
+      #expect(environment.heap[space].anonymousCount == PageCount(1))
+      #expect(try spaces.load(UInt64.self, at: base, in: space) == 42)
+      try environment.checkInvariants([space])
+      spaces.release(space)
+    }
+  }
+
+  @Test func `after a fork each side keeps what it wrote`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let parent = try spaces.makeSpace()
+      try map(environment, parent, pages: 4)
+      try spaces.store(UInt32(1), at: base, in: parent)
+      let child = try spaces.duplicate(parent)
+      try environment.checkInvariants([parent, child])
+      try spaces.store(UInt32(2), at: base, in: child)
+      #expect(try spaces.load(UInt32.self, at: base, in: parent) == 1)
+      try spaces.store(UInt32(3), at: base, in: parent)
+      #expect(try spaces.load(UInt32.self, at: base, in: child) == 2)
+      try environment.checkInvariants([parent, child])
+      spaces.release(parent)
+      #expect(try spaces.load(UInt32.self, at: base, in: child) == 2)
+      spaces.release(child)
+    }
+  }
+
+  @Test func `addresses and rights that are wrong get Linux's signals`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      try map(environment, space, pages: 1, .read)
+      let outcomes: [(VirtualAddress, FaultAccess, UInt8, Int32)] = [
+        (base, .write, 11, 2), (base, .execute, 11, 2),
+        (VirtualAddress(0), .read, 11, 1), (base + ByteCount(4096), .read, 11, 1),
+        (VirtualAddress(0xFFFF_8880_0000_0000), .read, 11, 1),
+        (VirtualAddress(.max), .write, 11, 1),
+      ]
+      for (address, access, number, code) in outcomes {
+        guard
+          case .signal(let gotNumber, let gotCode, let at) = spaces.handleFault(
+            in: space, at: address, access: access)
+        else {
+          Issue.record("no signal at \(address.value)")
+          continue
+        }
+        #expect(gotNumber == number && gotCode == code && at == address)
+      }
+      spaces.release(space)
+    }
+  }
+
+  @Test func `a private file shows the file until it is written, and SIGBUS beyond its end`()
+    throws
+  {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      let file = try spaces.makeFile(byteCount: 3 * 4096 - 5, owner: 9, backing: .disk)
+      try map(environment, space, pages: 8, source: .file(file, pageIndex: 1))
+      let expected = TestEnvironment.content(owner: 9, index: 1)
+      #expect(try spaces.load(UInt8.self, at: base, in: space) == expected)
+      try spaces.store(UInt8(0), at: base, in: space)
+      #expect(try spaces.load(UInt8.self, at: base, in: space) == 0)
+      #expect(try spaces.load(UInt8.self, at: base + ByteCount(1), in: space) == expected)
+      let frame = try spaces.page(of: file, index: 1)
+      #expect(environment.machine.withBytes(of: frame) { $0.load(UInt8.self, at: 0) } == expected)
+      _ = environment.frames.release(frame)
+      guard
+        case .signal(7, 2, _) = spaces.handleFault(
+          in: space, at: base + PageCount(2).bytes, access: .read)
+      else {
+        Issue.record("no SIGBUS beyond the end")
+        return
+      }
+      try environment.checkInvariants([space])
+      spaces.release(file)
+      spaces.release(space)
+    }
+  }
+
+  @Test func `a page that cannot be read is SIGBUS, and the machine goes on`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      let file = try spaces.makeFile(byteCount: 40 * 4096, owner: 2, backing: .disk)
+      try map(environment, space, pages: 40, source: .file(file, pageIndex: 0))
+      let damaged = base + PageCount(Int(TestEnvironment.damagedIndex)).bytes
+      for _ in 0..<2 {
+        guard case .signal(7, 2, _) = spaces.handleFault(in: space, at: damaged, access: .read)
+        else {
+          Issue.record("no SIGBUS")
+          return
+        }
+      }
+      #expect(try spaces.load(UInt8.self, at: damaged + ByteCount(4096), in: space) != 0)
+      try environment.checkInvariants([space])
+      spaces.release(file)
+      spaces.release(space)
+    }
+  }
+
+  @Test func `the stack grows to its limit and not into its neighbour`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      let top = VirtualAddress(0x7000_0000)
+      let start = VirtualAddress(top.value - 4096)
+      _ = try spaces.map(
+        space,
+        MapRequest(
+          .fixed(start), byteCount: ByteCount(4096), protection: .read.union(.write),
+          attributes: .growsDown))
+      try spaces.store(UInt8(1), at: VirtualAddress(top.value - 100 * 4096), in: space)
+      #expect(environment.heap[space].pageCount == PageCount(100))
+      let tooDeep = VirtualAddress(top.value - (8 << 20) - 1)
+      guard case .signal(11, 1, _) = spaces.handleFault(in: space, at: tooDeep, access: .write)
+      else {
+        Issue.record("grown beyond its limit")
+        return
+      }
+      try environment.checkInvariants([space])
+      spaces.release(space)
+    }
+  }
+
+  @Test func `when memory ends a write fails and everything is freed afterwards`() throws {
+    try withMemory(frameCount: 256) { environment in
+      let spaces = environment.spaces
+      // What grows with use once, such as slabs, is there before counting.
+      let warm = try spaces.makeSpace()
+      try map(environment, warm, pages: 1)
+      try spaces.store(UInt8(1), at: base, in: warm)
+      spaces.release(warm)
+      let free = environment.freeFrameCount
+      let space = try spaces.makeSpace()
+      try map(environment, space, pages: 250)
+      var written = 0
+      while written < 250 {
+        let place = base + PageCount(written).bytes
+        guard (try? spaces.store(UInt8(1), at: place, in: space)) != nil else { break }
+        written += 1
+      }
+      #expect(written > 50 && written < 250)
+      try environment.checkInvariants([space])
+      spaces.release(space)
+      #expect(environment.freeFrameCount == free)
+    }
+  }
+}

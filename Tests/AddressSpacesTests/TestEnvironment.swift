@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import KernelMappings
+import Machine
+import MemoryManagement
+import MemoryUnits
+import PageFrames
+import PageTableFormats
+import PageTables
+import Reclaim
+import SimulatedMachine
+import Testing
+
+typealias TestMachine = SimulatedMachine<X8664Format>
+
+/// A machine's memory without processes: one task, disks that answer at once.
+struct TestEnvironment: MemoryEnvironment {
+  typealias Hardware = TestMachine
+  let core: MemoryCore<TestMachine>
+
+  init(_ machine: TestMachine) throws {
+    let size = PageCount(machine.frameCount).bytes
+    var description = BootDescription(
+      memoryBytes: size, layout: .x86_64, zones: .x86_64,
+      stack: KernelStack(top: VirtualAddress(0xFFFF_FFFF_8000_0000)))
+    description.memory.append(.init(start: PhysicalAddress(0), byteCount: size))
+    core = try MemoryCore(machine: machine, description: description)
+  }
+
+  var machine: TestMachine { core.machine }
+  var frames: PageFrames<TestMachine> { core.frames }
+  var heap: ObjectHeap<TestMachine> { core.heap }
+  var tables: PageTables<TestMachine> { core.tables }
+  var memory: Resident<MemoryState> { core.memory }
+  var currentProcess: UInt32 { 1 }
+  var spaces: AddressSpaces<TestEnvironment> { AddressSpaces(self) }
+
+  func relieve(_ shortfall: Shortfall) -> Relief {
+    Reclaim(self).freeFilePages(for: shortfall) > .zero ? .progress : .none
+  }
+
+  var freeFrameCount: PageCount { frames.freePageCount + frames.cachedPageCount }
+
+  /// The byte that every place of a test file's page holds.
+  static func content(owner: UInt32, index: UInt64) -> UInt8 {
+    UInt8(truncatingIfNeeded: UInt64(owner) * 31 + index * 7 + 1)
+  }
+
+  /// A page whose index is this can never be read.
+  static var damagedIndex: UInt64 { 13 }
+
+  func startReading(
+    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
+  ) throws(MemoryError) {
+    if index == Self.damagedIndex { throw .inputOutput }
+    let byte = Self.content(owner: heap[file].owner, index: index)
+    machine.withBytes(of: frame) { bytes in
+      for place in 0..<bytes.byteCount { bytes.store(byte, at: place) }
+    }
+    spaces.readCompleted(file, index: index, frame: frame, succeeded: true)
+  }
+
+  func sleep(on key: SleepKey) { preconditionFailure("nobody would wake the only task") }
+  func wake(_ key: SleepKey) {}
+
+  /// Checks all of memory, given every space that there is.
+  func checkInvariants(_ all: [Reference<AddressSpace>]) throws {
+    for space in all { try spaces.check(space) }
+    try spaces.checkMappingCounts()
+  }
+}
+
+/// Runs a body with the memory of a machine of so many frames; afterwards no rule of the
+/// machine was broken.
+func withMemory(frameCount: Int, _ body: (TestEnvironment) throws -> Void) throws {
+  try TestMachine.run(SimulationOptions(frameCount: frameCount)) { machine in
+    try body(TestEnvironment(machine))
+    #expect(machine.violations.isEmpty)
+  }
+}
