@@ -37,7 +37,9 @@ struct RunCommand: ParsableCommand {
   var events: String?
   @Option(help: ArgumentHelp("Write the events as they are, 32 bytes each.", valueName: "FILE"))
   var log: String?
-  @Option(help: ArgumentHelp("Options for QEMU, after all others.", valueName: "STRING"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Options for QEMU, after all others.", valueName: "STRING"))
   var qemuOpts: String?
   @Option(help: "The accelerator.")
   var accel: Accelerator = .tcg
