@@ -88,7 +88,7 @@ check "options that QEMU refuses: 125" refuses 125 "-nonsense" run --qemu-opts -
 check "dry-run prints the command" grep -q '^qemu-system-x86_64 .*-kernel ' "$work/dry"
 
 ln -s "$quire" "$work/linked"
-check "a link to the launcher works" "$work/linked" version >/dev/null 2>&1
+check "a link to the launcher works" bash -c "'$work/linked' version >/dev/null 2>&1"
 check "it works from any folder" bash -c "cd / && '$quire' version >/dev/null 2>&1"
 
 # A machine that never starts: QEMU waits for a debugger's word.
