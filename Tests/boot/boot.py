@@ -92,6 +92,8 @@ def main():
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("image")
     options = parser.parse_args()
+    if options.memory < 2 << 20:
+        parser.error("below 2 MiB the channel would lie in the image")
     results = [run(options, quiet=index > 0) for index in range(options.runs)]
     good = all(result[:2] == (1, 0) for result in results) and len(set(results)) == 1
     sys.exit(0 if good else 1)

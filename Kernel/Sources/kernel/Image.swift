@@ -3,6 +3,8 @@
 import BareMetalMachine
 import Machine
 import MemoryEvents
+import MemoryUnits
+import PageFrames
 
 /// Called by `Boot.S`, once, on the first task's stack.
 @c(image_main)
@@ -10,7 +12,17 @@ func start(startInformation: UInt64, counter: UInt64) {
   let (machine, information) = BareMetalMachine.start(
     startInformation: startInformation, counter: counter)
   machine.record(MemoryEvent(.machineStarted, value: information.memoryBytes.value))
-  machine.leave(.exited, value: 0)
+  do {
+    let memory = try KernelMemory(machine: machine, information: information)
+    machine.write("quire: free pages ")
+    machine.write(decimal: UInt64(memory.frames.freePageCount.value))
+    machine.write(" at ")
+    machine.write(decimal: machine.now.nanoseconds)
+    machine.write("\n")
+    machine.leave(.exited, value: 0)
+  } catch {
+    machine.leave(.tooSmall, value: 0)
+  }
   machine.halt()
 }
 
