@@ -97,7 +97,7 @@ extension BuddyLists {
       let descriptor = table[start + PageCount(offset)]
       let size = descriptor.isHead ? descriptor.order.pageCount.value : 1
       switch descriptor.kind {
-      case .free where descriptor.flags.contains(.onList): free += size
+      case .free where descriptor.isListed: free += size
       case .anonymous, .file: movable += size
       default: break
       }
@@ -114,7 +114,7 @@ extension BuddyLists {
     while offset < length.value {
       let frame = start + PageCount(offset)
       let descriptor = table[frame]
-      if descriptor.kind == .free && descriptor.flags.contains(.onList) {
+      if descriptor.isListed {
         move(frame, descriptor.order, from: old, to: new, in: table)
       }
       offset += descriptor.isHead ? descriptor.order.pageCount.value : 1

@@ -141,7 +141,7 @@ struct BuddyLists: BitwiseCopyable {
     at end: ListEnd
   ) {
     table[block].kindAndOrder = FrameDescriptor.pack(.free, order)
-    table[block].flagsAndZone = FrameDescriptor.pack(.onList, zone)
+    table[block].flagsAndZone = FrameDescriptor.pack(.listed, zone)
     if end == .last {
       lists[slot(order, mobility)].pushLast(block, in: table)
     } else {

@@ -61,8 +61,11 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   }
 
   public var flags: FrameFlags {
-    get { FrameFlags(rawValue: flagsAndZone & FrameFlags.mask) }
-    set { flagsAndZone = flagsAndZone & ~FrameFlags.mask | newValue.rawValue & FrameFlags.mask }
+    get { FrameFlags(rawValue: flagsAndZone & FrameFlags.userMask) }
+    set {
+      flagsAndZone =
+        flagsAndZone & ~FrameFlags.userMask | newValue.rawValue & FrameFlags.userMask
+    }
   }
 
   public var zone: ZoneKind { ZoneKind(bits: flagsAndZone >> FrameFlags.zoneShift) }
@@ -79,13 +82,18 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
 
   /// Whether the descriptor speaks for a block, rather than being the inside of one.
   var isHead: Bool {
-    kindAndOrder & 0xF != FrameKind.free.rawValue
-      || flagsAndZone & (FrameFlags.onList.rawValue | FrameFlags.cached.rawValue) != 0
+    kindAndOrder & 0xF != FrameKind.free.rawValue || isListed || isCached
   }
+
+  /// Whether it heads a free block in a buddy list.
+  var isListed: Bool { flagsAndZone & FrameFlags.listed.rawValue != 0 }
+
+  /// Whether it heads a free block in a CPU's list.
+  var isCached: Bool { flagsAndZone & FrameFlags.cached.rawValue != 0 }
 
   /// Whether it heads a block of this order and zone in a buddy list.
   func isFreeBlock(_ order: Order, _ zone: ZoneKind) -> Bool {
-    kindAndOrder == Self.pack(.free, order) && flagsAndZone == Self.pack(.onList, zone)
+    kindAndOrder == Self.pack(.free, order) && flagsAndZone == Self.pack(.listed, zone)
   }
 
   static func pack(_ kind: FrameKind, _ order: Order) -> UInt8 { kind.rawValue | order.value << 4 }

@@ -2,7 +2,7 @@
 
 import MemoryUnits
 
-/// What is true of a frame right now, one bit each; its zone is kept in the two bits above.
+/// What is true of a frame right now, one bit each; its zone is kept in bits 14 and 15.
 ///
 /// Linux: `enum pageflags`.
 public struct FrameFlags: FlagSet, Hashable, Sendable, BitwiseCopyable {
@@ -32,14 +32,18 @@ public struct FrameFlags: FlagSet, Hashable, Sendable, BitwiseCopyable {
   public static var poison: Self { Self(rawValue: 1 << 9) }
   /// Holds what it is to hold. Linux: `PG_uptodate`.
   public static var upToDate: Self { Self(rawValue: 1 << 10) }
-  /// Its links are in use; of a free frame: it heads a block in a buddy list.
-  ///
-  /// Linux: `PG_lru`, `PageBuddy()`.
+  /// Its links are in use. Linux: `PG_lru`.
   public static var onList: Self { Self(rawValue: 1 << 11) }
-  /// Of a free frame: it heads a block in a CPU's list.
-  public static var cached: Self { Self(rawValue: 1 << 12) }
 
-  /// The bits that are not the zone's.
-  static var mask: UInt16 { 0x3FFF }
+  /// Free, and it heads a block in a CPU's list: bit 12.
+  static var cached: Self { Self(rawValue: 1 << 12) }
+  /// Free, and it heads a block in a buddy list: bit 13. Linux: `PageBuddy()`.
+  ///
+  /// Changes under the lock of its zone alone, so whoever holds it may look at any neighbour.
+  static var listed: Self { Self(rawValue: 1 << 13) }
+
+  /// The bits that whoever uses a frame may write.
+  static var userMask: UInt16 { 0x0FFF }
+  static var zoneMask: UInt16 { 0xC000 }
   static var zoneShift: UInt16 { 14 }
 }

@@ -16,7 +16,7 @@ extension PageFrames {
   public func allocate(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
     let first = try take(request)
     table[first].kindAndOrder = FrameDescriptor.pack(request.kind, request.order)
-    table[first].flags = FrameFlags()
+    table[first].flagsAndZone &= FrameFlags.zoneMask
     table[first].references = 1
     table[first].next = 0
     table[first].previous = 0
@@ -123,7 +123,7 @@ extension PageFrames {
       for _ in 1..<max(wanted, 1) {
         guard let more = lists.allocate(request.order, mobility, in: table) else { break }
         table[more].kindAndOrder = FrameDescriptor.pack(.free, request.order)
-        table[more].flags = .cached
+        table[more].flagsAndZone |= FrameFlags.cached.rawValue
         cpuLists.append(more, list, in: table)
       }
       return first

@@ -28,8 +28,8 @@ extension PageFrames {
       try checkBlock(frame, descriptor)
       let length = descriptor.order.pageCount.value
       if descriptor.kind == .free {
-        if descriptor.flags.contains(.onList) { free[descriptor.zone] += length }
-        if descriptor.flags.contains(.cached) { cached[descriptor.zone] += length }
+        if descriptor.isListed { free[descriptor.zone] += length }
+        if descriptor.isCached { cached[descriptor.zone] += length }
       }
       if descriptor.kind != .reserved { managed[descriptor.zone] += length }
       frame = frame + PageCount(length)
@@ -55,6 +55,9 @@ extension PageFrames {
     guard descriptor.kind == .free else {
       if descriptor.kind != .reserved && descriptor.references == 0 {
         throw BrokenInvariant(frame: frame, reason: "a frame in use that nobody holds")
+      }
+      if descriptor.isListed || descriptor.isCached {
+        throw BrokenInvariant(frame: frame, reason: "a frame in use on a list of free ones")
       }
       return
     }
@@ -132,7 +135,7 @@ extension CPUZoneLists {
       var frame = list(index).first
       while frame != 0 {
         let descriptor = table[PageFrameNumber(frame)]
-        guard descriptor.kind == .free, descriptor.flags == .cached, descriptor.order == order,
+        guard descriptor.kind == .free, descriptor.isCached, descriptor.order == order,
           descriptor.zone == zone
         else {
           throw BrokenInvariant(

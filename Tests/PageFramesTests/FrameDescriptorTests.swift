@@ -41,7 +41,7 @@ import Testing
     }
     descriptor.flags = FrameFlags(rawValue: 0xFFFF)
     #expect(descriptor.zone == .highMemory)
-    #expect(descriptor.flags.rawValue == 0x3FFF)
+    #expect(descriptor.flags.rawValue == 0x0FFF)
     descriptor.flags = FrameFlags()
     #expect(descriptor.zone == .highMemory && descriptor.flags.isEmpty)
     descriptor.index = (1 << 40) - 1
