@@ -3,6 +3,7 @@
 import Glibc
 import Machine
 import MemoryUnits
+import Synchronization
 
 /// The RAM of a simulated machine: one shared file in memory, seen whole, as direct map, and
 /// through windows that end with their use.
@@ -12,6 +13,7 @@ import MemoryUnits
 final class PhysicalMemory: @unchecked Sendable {
   let byteCount: Int
   let channelBytes: Int
+  private let isOpen = Atomic<Bool>(true)
   private let file: Int32
   private let whole: UnsafeMutableRawPointer
   private let directBase: UnsafeMutableRawPointer
@@ -38,13 +40,17 @@ final class PhysicalMemory: @unchecked Sendable {
     unsafe channelBase = Self.map(channelBytes, both, MAP_PRIVATE | MAP_ANONYMOUS, -1)
   }
 
-  deinit {
-    // SAFETY: the four mappings of `init`, reached by nobody once the machine is gone.
+  deinit { close() }
+
+  /// Gives everything back to the host; what is abandoned with a task may keep this object.
+  func close() {
+    guard isOpen.exchange(false, ordering: .relaxed) else { return }
+    // SAFETY: the four mappings of `init`, reached by nobody once the machine is torn down.
     unsafe munmap(whole, byteCount)
     unsafe munmap(directBase, max(directBytes, 1))
     unsafe munmap(windows, Self.windowCount * Self.pageBytes)
     unsafe munmap(channelBase, channelBytes)
-    close(file)
+    Glibc.close(file)
   }
 
   /// What the kernel reaches at a fixed offset.
