@@ -73,20 +73,10 @@ let package = Package(
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
     layer("FileSystems", on: management + ["MemoryManagement", "LinuxABI"]),
-    suite(
-      "FileSystemsTests",
-      of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
     layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
     // Machines for the host
     layer("SimulatedMachine", on: hardware),
     suite("SimulatedMachineTests", of: hardware + ["SimulatedMachine"]),
-    // Optimised in debug builds too, since it is the optimiser that would break them.
-    .target(
-      name: "SleepScenarios", dependencies: hardware + ["PageFrames", "KernelHeap"],
-      path: "Tests/SleepScenarios", swiftSettings: strict + [.unsafeFlags(["-O"])]),
-    suite(
-      "SleepTests",
-      of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine", "SleepScenarios"]),
     // The tool
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CHostSystem"),

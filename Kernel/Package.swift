@@ -33,7 +33,7 @@ let package = Package(
       name: "kernel",
       dependencies: [
         "BareMetalMachine", core("MemoryUnits"), core("MemoryEvents"), core("Machine"),
-        core("PageFrames"), core("KernelHeap"), core("PageTables"), core("KernelMappings"),
+        core("PageFrames"), core("KernelMappings"), core("MemoryManagement"), core("Processes"),
       ],
       swiftSettings: strict),
     // A second image, that tests the machine below the first: `Tests/boot`.

@@ -4,6 +4,7 @@ import KernelHeap
 import MemoryUnits
 import PageFrames
 import PageTableFormats
+import PageTables
 
 /// What `madvise` says about a range.
 public enum MemoryAdvice: Sendable, BitwiseCopyable {

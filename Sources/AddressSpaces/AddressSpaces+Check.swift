@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import KernelHeap
+import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 import PageTableFormats

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import KernelHeap
+import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import KernelHeap
+import Machine
 import MemoryUnits
 import PageFrames
 import PageTableFormats

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import KernelHeap
+import Machine
 import MemoryUnits
 import PageFrames
 import PageTableFormats

@@ -67,7 +67,7 @@ public struct Area: HeapObject {
 }
 
 /// Linux: the `VM_*` flags that are not rights.
-public struct AreaAttributes: OptionSet, Sendable, BitwiseCopyable {
+public struct AreaAttributes: FlagSet, Sendable, BitwiseCopyable {
   public let rawValue: UInt16
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 

@@ -2,6 +2,7 @@
 
 import IntrusiveStructures
 import KernelHeap
+import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames

@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// Where a page of a file lies among the pointers of its inode: which of the 15, and the index
 /// in each block of pointers on the way.

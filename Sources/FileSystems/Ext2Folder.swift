@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// One entry of a folder on the disk. Linux: `struct ext2_dir_entry_2`.
 ///

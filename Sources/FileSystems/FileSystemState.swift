@@ -3,6 +3,7 @@
 import AddressSpaces
 import KernelHeap
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 

@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// From a file back to its path: there is no cache of names, since each inode of the disk knows
 /// the entry by which it was found.

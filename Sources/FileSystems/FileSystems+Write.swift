@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// Writing.
 extension FileSystems {

@@ -3,6 +3,7 @@
 import AddressSpaces
 import KernelHeap
 import LinuxABI
+import Machine
 import MemoryUnits
 
 /// Which inodes are in memory, who holds them, and which of them are kept for later.

@@ -3,6 +3,7 @@
 import KernelHeap
 import LinuxABI
 import Machine
+import MemoryEvents
 import MemoryUnits
 
 /// Whether a link at a path's end stands for what it points to.

@@ -6,6 +6,7 @@ import LinuxABI
 import Machine
 import MemoryUnits
 import PageFrames
+import PageTables
 
 /// /proc/PID/status in the form of Linux 6.12.
 extension FileSystems {

@@ -16,7 +16,7 @@ public struct ResourceLimit: Sendable, BitwiseCopyable {
 }
 
 /// What a limit is of. Linux: `RLIMIT_*`.
-public enum Resource: Int, Sendable, CaseIterable {
+public enum Resource: Int, Sendable {
   case processorTime = 0, fileSize, data, stack, core, residentSet, processes, openFiles
   case lockedMemory, addressSpace, fileLocks, pendingSignals, messageQueue, nice
   case realtimePriority, realtimeTime

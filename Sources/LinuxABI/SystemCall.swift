@@ -5,7 +5,7 @@
 /// The names are Linux's own; each is what a program's trace shows.
 ///
 /// Linux: `arch/x86/entry/syscalls/syscall_64.tbl`.
-public enum SystemCall: UInt16, Sendable, BitwiseCopyable, CaseIterable {
+public enum SystemCall: UInt16, Sendable, BitwiseCopyable {
   case read = 0
   case write = 1
   case open = 2

@@ -6,6 +6,7 @@ import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames
+import PageTables
 
 /// A process that may be killed to get memory.
 public struct Candidate: BitwiseCopyable {

@@ -2,10 +2,12 @@
 
 import AddressSpaces
 import FileSystems
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageTableFormats
 
 /// The system calls on processes: beginning, groups, numbers, limits.
 extension Kernel {

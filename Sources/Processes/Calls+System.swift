@@ -2,9 +2,11 @@
 
 import AddressSpaces
 import FileSystems
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 

@@ -56,7 +56,7 @@ struct KernelState<M: Machine>: BitwiseCopyable {
 }
 
 /// What must be looked at before a task goes back to its program.
-struct ExitWork: OptionSet, BitwiseCopyable {
+struct ExitWork: FlagSet, BitwiseCopyable {
   let rawValue: UInt8
 
   static var nothing: Self { Self(rawValue: 0) }

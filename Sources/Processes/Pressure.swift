@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import FileSystems
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine

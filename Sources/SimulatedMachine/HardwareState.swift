@@ -24,7 +24,6 @@ struct HardwareState: Sendable {
   var replay: FrameReplay
   var violations: [String] = []
   var nextWindow = 0
-  var disks: SimulatedDisks
 
   init(_ options: SimulationOptions) {
     processors = Array(
@@ -32,7 +31,6 @@ struct HardwareState: Sendable {
         translations: TranslationCache(capacity: options.cachedTranslationCount)),
       count: options.cpuCount)
     generator = SeededGenerator(seed: options.seed)
-    disks = SimulatedDisks(byteCounts: options.diskByteCounts)
     replay = FrameReplay(frameCount: options.frameCount)
   }
 

@@ -3,7 +3,6 @@
 import Glibc
 import Machine
 import MemoryUnits
-import Synchronization
 
 /// The RAM of a simulated machine: one shared file in memory, seen whole, as direct map, and
 /// through windows that end with their use.
@@ -13,7 +12,6 @@ import Synchronization
 final class PhysicalMemory: @unchecked Sendable {
   let byteCount: Int
   let channelBytes: Int
-  private let isOpen = Atomic<Bool>(true)
   private let file: Int32
   private let whole: UnsafeMutableRawPointer
   private let directBase: UnsafeMutableRawPointer
@@ -40,17 +38,13 @@ final class PhysicalMemory: @unchecked Sendable {
     unsafe channelBase = Self.map(channelBytes, both, MAP_PRIVATE | MAP_ANONYMOUS, -1)
   }
 
-  deinit { close() }
-
-  /// Gives everything back to the host; what is abandoned with a task may keep this object.
-  func close() {
-    guard isOpen.exchange(false, ordering: .relaxed) else { return }
-    // SAFETY: the four mappings of `init`, reached by nobody once the machine is torn down.
+  deinit {
+    // SAFETY: the four mappings of `init`, reached by nobody once the machine is gone.
     unsafe munmap(whole, byteCount)
     unsafe munmap(directBase, max(directBytes, 1))
     unsafe munmap(windows, Self.windowCount * Self.pageBytes)
     unsafe munmap(channelBase, channelBytes)
-    Glibc.close(file)
+    close(file)
   }
 
   /// What the kernel reaches at a fixed offset.

@@ -4,36 +4,43 @@ import BareMetalMachine
 import Machine
 import MemoryEvents
 import MemoryUnits
-import PageFrames
+import Processes
+
+/// The image's one global: the kernel, once it is built.
+nonisolated(unsafe) private var kernel: Kernel<BareMetalMachine>?
 
 /// Called by `Boot.S`, once, on the first task's stack.
 @c(image_main)
 func start(startInformation: UInt64, counter: UInt64) {
   let (machine, information) = BareMetalMachine.start(
     startInformation: startInformation, counter: counter)
-  machine.record(MemoryEvent(.machineStarted, value: information.memoryBytes.value))
+  let built: Kernel<BareMetalMachine>
   do {
-    let memory = try KernelMemory(machine: machine, information: information)
-    machine.write("quire: free pages ")
-    machine.write(decimal: UInt64(memory.frames.freePageCount.value))
-    machine.write(" at ")
-    machine.write(decimal: machine.now.nanoseconds)
-    machine.write("\n")
-    machine.leave(.exited, value: 0)
+    built = try Kernel.boot(machine: machine, description: information.description)
   } catch {
     machine.leave(.tooSmall, value: 0)
+    machine.halt()
   }
-  machine.halt()
+  // SAFETY: written once, before the first task that reads it.
+  unsafe kernel = built
+  built.run()
 }
 
 /// Called by `Traps.S` for each system call, on the task's own stack.
 @c(image_system_call)
-func takeSystemCall() {}
+func takeSystemCall() {
+  // SAFETY: programs run only once the kernel is built.
+  unsafe kernel?.handleSystemCall()
+}
 
 /// Called by `Traps.S` for each other trap out of user mode.
 @c(image_trap)
-func takeTrap(vector: UInt64, error: UInt64, address: UInt64) {}
+func takeTrap(vector: UInt64, error: UInt64, address: UInt64) {
+  let trap = BareMetalMachine.started.takeTrap(vector: vector, error: error, address: address)
+  // SAFETY: as in `takeSystemCall`.
+  if let trap { unsafe kernel?.handleTrap(trap) }
+}
 
-/// Called by `Switch.S` when a kernel task begins.
+/// Called by `Switch.S` when a kernel task begins; the kernel has none but the first.
 @c(image_kernel_task)
 func startKernelTask(argument: UInt64) {}
