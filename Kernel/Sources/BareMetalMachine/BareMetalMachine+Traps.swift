@@ -43,30 +43,33 @@ extension BareMetalMachine {
   private func emulateTimeStamp() -> Bool {
     let task = SavedTask.current
     let address = task[.instructionPointer]
-    guard let first = userByte(at: address), first == 0x0F,
-      let second = userByte(at: address &+ 1)
-    else { return false }
-    var length: UInt64 = 2
-    if second == 0x01 {
-      guard let third = userByte(at: address &+ 2), third == 0xF9 else { return false }
-      length = 3
-      task[.general1] = 0
-    } else if second != 0x31 {
-      return false
-    }
+    guard let code = userCode(at: address) else { return false }
+    let isWithProcessor = code == 0xF9_010F
+    guard isWithProcessor || code & 0xFFFF == 0x310F else { return false }
+    if isWithProcessor { task[.general1] = 0 }
     let time = now.nanoseconds
     task[.general0] = time & 0xFFFF_FFFF
     task[.general2] = time >> 32
-    task[.instructionPointer] = address &+ length
+    task[.instructionPointer] = address &+ (isWithProcessor ? 3 : 2)
     return true
   }
 
-  /// A byte that the running program can see, or nil.
-  private func userByte(at address: UInt64) -> UInt8? {
-    guard address < Format.userLimit.value,
-      let place = translate(VirtualAddress(address)), place < directMap.limit
+  /// Three bytes of the running program's code, the first one lowest; those behind the last page
+  /// are 0. Nil where there is none.
+  private func userCode(at start: UInt64) -> UInt32? {
+    guard start < Format.userLimit.value, var place = translate(VirtualAddress(start))
     else { return nil }
-    return directMap.load(UInt8.self, at: place)
+    var code: UInt32 = 0
+    for index in 0..<UInt64(3) {
+      if index > 0 && (start &+ index) & (PageSize.base.bytes - 1) == 0 {
+        guard let next = translate(VirtualAddress(start &+ index)) else { return code }
+        place = next
+      }
+      guard place < directMap.limit else { return code }
+      code |= UInt32(directMap.load(UInt8.self, at: place)) << UInt32(index * 8)
+      place = place + ByteCount(1)
+    }
+    return code
   }
 
   /// Walks the current page table.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls (RAX): 0 end with RDI, 1 answer RDI + 1, 2 report RDI, 3 let the other program run,
-// 4 set the thread pointer, 5 go on at RDI, 6 slices of RDI ns from now on.
+// 4 set the thread pointer, 5 go on at RDI, 6 slices of RDI ns from now on, 7 become two (the
+// other program ends), 8 go on at RDI with the stack RSI and all other registers fresh.
 // A trap is reported; then the program goes on at R15.
 
 #define FAR 0x10000000
@@ -193,8 +194,50 @@ test_programs_start:
   jb 1b
   xor %edi, %edi
   CALL 6
+  // A copy of this program has its registers, then its own.
+  mov $0x5a5a5a5a, %ebx
+  CALL 7
+  cmp $0x5a5a5a5a, %ebx
+  jne failed
+  movq %xmm5, %rcx
+  movabs $0x0123456789abcdef, %rdx
+  cmp %rcx, %rdx
+  jne failed
+  mov %fs:0, %rcx
+  cmp $FAR, %rcx
+  jne failed
+  test %rax, %rax
+  jz copy
+  CALL 3
+  movq %xmm5, %rcx
+  movabs $0x0123456789abcdef, %rdx
+  cmp %rcx, %rdx
+  jne failed
+  cmp $0x5a5a5a5a, %ebx
+  jne failed
+  // Fresh registers, as a new program has them.
+  movl $0x1fa0, -8(%rsp)
+  ldmxcsr -8(%rsp)
+  lea fresh(%rip), %rdi
+  mov %rsp, %rsi
+  CALL 8
+fresh:
+  stmxcsr -8(%rsp)
+  cmpl $0x1f80, -8(%rsp)
+  jne failed
+  movq %xmm5, %rax
+  or %rbx, %rax
+  or %rcx, %rax
+  or %r11, %rax
+  or %r15, %rax
+  jnz failed
   xor %edi, %edi
   CALL 0
+copy:
+  xorpd %xmm5, %xmm5
+  xor %ebx, %ebx
+  CALL 3
+  jmp failed
 failed:
   pop %rdi
   lea failed(%rip), %rdi

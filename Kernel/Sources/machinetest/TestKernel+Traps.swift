@@ -24,6 +24,14 @@ extension TestKernel {
     case 4: machine.setRegister(.threadPointer, of: stack, to: argument)
     case 5: machine.setRegister(.instructionPointer, of: stack, to: argument)
     case 6: setSlice(argument)
+    case 7:
+      machine.prepare(state.value.stacks[3 - state.value.current], entry: .user(copying: stack))
+      machine.setRegister(.result, of: stack, to: 1)
+    case 8:
+      let top = machine.register(.argument1, of: stack)
+      machine.resetUserState(of: stack)
+      machine.setRegister(.instructionPointer, of: stack, to: argument)
+      machine.setRegister(.stackPointer, of: stack, to: top)
     default: expect(false, "a program calls what there is")
     }
   }

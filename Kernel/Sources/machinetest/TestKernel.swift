@@ -7,8 +7,9 @@ import MemoryEvents
 import MemoryUnits
 import PageTableFormats
 
-/// What changes while the tests run.
+/// What changes while the tests run, and what they began with.
 struct TestState {
+  let information: BootInformation
   var memory: TestMemory
   var stacks: InlineArray<3, KernelStack>
   /// The task that runs: 0 is the first, 1 and 2 are the programs.
@@ -19,26 +20,31 @@ struct TestState {
 }
 
 /// A kernel that knows two programs and logs what they meet.
+///
+/// Two words, since every trap copies it out of the image's global.
 struct TestKernel: BitwiseCopyable {
   let machine: BareMetalMachine
-  let information: BootInformation
   let state: Resident<TestState>
 
   init(machine: BareMetalMachine, information: BootInformation) {
     self.machine = machine
-    self.information = information
     var memory = TestMemory(machine: machine, information: information)
-    let block = machine.directMap.frame(memory.allocate())
+    let size = ByteCount(UInt64(MemoryLayout<TestState>.size))
+    precondition(size.value <= PageSize.base.bytes, "the state fits into a page")
+    let block = machine.directMap.block(at: memory.allocate().address, byteCount: size)
     let stacks: InlineArray<3, KernelStack> = [
       information.stack, memory.allocateStack(number: 0), memory.allocateStack(number: 1),
     ]
-    state = Resident(placing: TestState(memory: memory, stacks: stacks), in: block)
+    state = Resident(placing: TestState(information: information, memory: memory, stacks: stacks), in: block)
   }
+
+  private var information: BootInformation { state.value.information }
 
   func run() {
     machine.record(MemoryEvent(.machineStarted, value: information.memoryBytes.value))
     machine.activate(root: state.value.memory.root)
     describe()
+    testCosts()
     testDisks()
     testTasks()
     machine.record(MemoryEvent(.machineStopped))
@@ -54,6 +60,25 @@ struct TestKernel: BitwiseCopyable {
     note("rings from", information.reserved[1].start.value)
     note("  to", information.reserved[1].end.value)
     note("first time", machine.now.nanoseconds)
+  }
+
+  /// What the machine's own verbs cost, in instructions; the log's ring is filled twice.
+  private func testCosts() {
+    let event = MemoryEvent(.systemCallRefused, value: 1)
+    measure("record") { machine.record(event) }
+    measure("window") { machine.withClockStopped {} }
+    measure("set timer") { machine.setTimer(.never) }
+    measure("flush page") { machine.flush(.page(VirtualAddress(0x1000))) }
+    let block = machine.directMap.frame(state.value.memory.allocate())
+    measure("clear page") { block.clear() }
+    for _ in 0..<300_000 { machine.record(event) }
+  }
+
+  private func measure(_ name: StaticString, _ body: () -> Void) {
+    let start = machine.now.nanoseconds
+    for _ in 0..<100 { body() }
+    let end = machine.now.nanoseconds
+    note(name, (end - start) / 100)
   }
 
   func note(_ name: StaticString, _ value: UInt64) {
