@@ -24,7 +24,11 @@ extension OrderedTree {
     links.setParent(of: node, to: parent)
     links.setHeight(of: node, to: 1)
     if let parent {
-      if isLeft { links.setLeft(of: parent, to: node) } else { links.setRight(of: parent, to: node) }
+      if isLeft {
+        links.setLeft(of: parent, to: node)
+      } else {
+        links.setRight(of: parent, to: node)
+      }
     } else {
       root = node
     }
@@ -176,8 +180,8 @@ extension OrderedTree {
     guard let node else { return (0, 0) }
     let left = links.left(of: node)
     let right = links.right(of: node)
-    if let left { precondition(links.parent(of: left) == node, "a left child's parent is wrong") }
-    if let right { precondition(links.parent(of: right) == node, "a right child's parent is wrong") }
+    if let left { precondition(links.parent(of: left) == node, "a left child's parent") }
+    if let right { precondition(links.parent(of: right) == node, "a right child's parent") }
     let below = checkSubtree(left, in: links)
     let above = checkSubtree(right, in: links)
     let height = max(below.height, above.height) + 1

@@ -79,7 +79,7 @@ extension ObjectHeap {
         let list = lists[cpu * SlabCaches.count + cacheIndex]
         let size = geometry.objectByteCount
         precondition(length(from: list.first, size) == Int(list.count), "a list's length")
-        precondition(length(from: list.spareFirst, size) == Int(list.spareCount), "a spare's length")
+        precondition(length(from: list.spareFirst, size) == Int(list.spareCount), "a spare list")
       }
     }
   }
@@ -95,7 +95,7 @@ extension ObjectHeap {
     var free = 0
     var object = word.firstFree(in: slab)
     while object != 0 {
-      precondition(links.slab(of: object) == slab, "a free object of another slab")
+      precondition(links.slab(of: object).first == slab, "a free object of another slab")
       free += 1
       precondition(free <= total, "a free list in a circle")
       object = freeLink(of: object, geometry.objectByteCount)

@@ -13,10 +13,13 @@ public struct HeapBlock: ~Copyable {
   public let address: PhysicalAddress
   /// What may be used: what was asked for, rounded up to the class. Linux: `ksize()`.
   public let byteCount: ByteCount
+  /// The cache that it is an object of; 0 for whole pages and for no bytes.
+  let cacheIndex: Int
 
-  init(_ address: PhysicalAddress, _ byteCount: ByteCount) {
+  init(_ address: PhysicalAddress, _ byteCount: ByteCount, cacheIndex: Int = 0) {
     self.address = address
     self.byteCount = byteCount
+    self.cacheIndex = cacheIndex
   }
 
   deinit { assertionFailure("a block of the heap was lost") }

@@ -26,21 +26,22 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized,
     urgency: FrameRequest.Urgency = .normal
   ) throws(AllocationError) -> HeapBlock {
-    guard byteCount.value <= UInt64(SlabGeometry.maximumObjectByteCount),
-      let sizeClass = SizeClass(holding: Int(byteCount.value))
-    else { return try allocatePages(byteCount, content, urgency) }
+    if byteCount.value > UInt64(SlabGeometry.maximumObjectByteCount) {
+      return try allocatePages(byteCount, content, urgency)
+    }
     if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
+    let sizeClass = SizeClass(holding: Int(truncatingIfNeeded: byteCount.value))
     let size = sizeClass.byteCount
     let cacheIndex = sizeClass.cacheIndex
-    let object = try objects.take(cacheIndex, size) { () throws(AllocationError) in
-      try objects.refill(cacheIndex, sizeClass.name, size, urgency)
-    }
+    var object = objects.pop(cacheIndex, size)
+    if object == 0 { object = try objects.refill(cacheIndex, sizeClass.name, size, urgency) }
+    objects.liveness.markLive(object, cacheIndex, size, in: objects)
     let address = PhysicalAddress(UInt64(object) << 3)
     let rounded = ByteCount(UInt64(size))
     if content == .zeroed {
       objects.machine.directMap.block(at: address, byteCount: rounded).clear()
     }
-    return HeapBlock(address, rounded)
+    return HeapBlock(address, rounded, cacheIndex: cacheIndex)
   }
 
   /// Allocates bytes, and lets somebody free memory as long as there is none.
@@ -66,15 +67,15 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   ///
   /// - Context: any; never sleeps.
   public func free(_ block: consuming HeapBlock) {
-    let size = Int(block.byteCount.value)
+    let size = Int(truncatingIfNeeded: block.byteCount.value)
+    let cacheIndex = block.cacheIndex
     let address = block.surrender()
-    if size == 0 { return }
-    guard let sizeClass = SizeClass(holding: size) else {
+    if cacheIndex != 0 {
+      objects.put(UInt32(truncatingIfNeeded: address.value >> 3), cacheIndex, size)
+    } else if size != 0 {
       let order = Order(holding: PageCount(size >> Int(PageSize.base.shift))) ?? .zero
-      return objects.frames.free(.adopt(address.frame, order))
+      objects.frames.free(.adopt(address.frame, order))
     }
-    objects.put(
-      UInt32(truncatingIfNeeded: address.value >> 3), sizeClass.cacheIndex, sizeClass.byteCount)
   }
 
   /// Makes the token of an allocation again, from its address alone.
@@ -82,14 +83,17 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   /// - Precondition: it was surrendered, and nobody else adopts it.
   public func adopt(_ address: PhysicalAddress) -> HeapBlock {
     if address == Self.emptyAddress { return HeapBlock(address, .zero) }
-    let table = objects.frames.table
-    if let slab = objects.links.slab(of: UInt32(truncatingIfNeeded: address.value >> 3)) {
-      let index = SlabWord(raw: table[slab].privateWord).cacheIndex - SlabCaches.typeCount
+    let links = objects.links
+    let object = UInt32(truncatingIfNeeded: address.value >> 3)
+    let word = links.slab(of: object).word
+    if word.isSlab {
+      let index = word.cacheIndex - SlabCaches.typeCount
       precondition(index >= 0, "an object with a type is not a block of bytes")
-      return HeapBlock(address, ByteCount(UInt64(SizeClass(index: index).byteCount)))
+      let size = SizeClass(index: index).byteCount
+      return HeapBlock(address, ByteCount(UInt64(size)), cacheIndex: word.cacheIndex)
     }
-    precondition(address.offsetInFrame == .zero && table.contains(address.frame), "no heap block")
-    return HeapBlock(address, table[address.frame].order.pageCount.bytes)
+    precondition(address.offsetInFrame == .zero, "no heap block")
+    return HeapBlock(address, links.table[address.frame].order.pageCount.bytes)
   }
 
   /// The bytes themselves.

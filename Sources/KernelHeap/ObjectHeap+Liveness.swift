@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// Whether a heap knows which objects are alive, and traps where somebody reaches another.
 public enum Liveness {
@@ -55,6 +57,7 @@ struct LivenessTable: BitwiseCopyable {
       let found = bytes.load(UInt8.self, at: Int(object))
       precondition(found == 0, "allocation of an object that is in use")
       bytes.store(UInt8(cacheIndex + 1), at: Int(object))
+      heap.checkSize(cacheIndex, size)
       heap.checkPoison(object, size)
     }
 
@@ -84,6 +87,13 @@ extension ObjectHeap {
     // SAFETY: a free object's bytes are the heap's.
     unsafe address(object).initializeMemory(
       as: UInt8.self, repeating: Self.poisonByte, count: size)
+  }
+
+  func checkSize(_ cacheIndex: Int, _ size: Int) {
+    caches[cacheIndex].withLock { (cache: inout SlabCache) in
+      precondition(
+        cache.geometry?.objectByteCount == size, "two types share a cache's index")
+    }
   }
 
   /// Traps if somebody wrote to a free object. Linux: `check_object()`.

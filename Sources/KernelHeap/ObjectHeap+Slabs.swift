@@ -24,7 +24,7 @@ extension ObjectHeap {
       lists[list].count = lists[list].spareCount
       lists[list].spareFirst = 0
       lists[list].spareCount = 0
-    } else if let found = takePartial(cacheIndex) {
+    } else if let found = takePartial(cacheIndex, name, size) {
       lists[list].first = found.first
       lists[list].count = found.count
     } else {
@@ -40,11 +40,14 @@ extension ObjectHeap {
   }
 
   /// Takes all free objects of a partial slab; it is full then. Linux: `get_partial_node()`.
-  private func takePartial(_ cacheIndex: Int) -> (first: UInt32, count: UInt32)? {
+  private func takePartial(
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int
+  ) -> (first: UInt32, count: UInt32)? {
     caches[cacheIndex].withLock { (cache: inout SlabCache) -> (first: UInt32, count: UInt32)? in
       guard let geometry = cache.geometry, let slab = cache.partial.popFront(in: links) else {
         return nil
       }
+      check(cache, name, size)
       let word = SlabWord(raw: frames.table[slab].privateWord)
       let total = geometry.objectCount(frames.table[slab].order)
       let count = total - word.inUse
@@ -60,7 +63,7 @@ extension ObjectHeap {
   ) -> SlabGeometry {
     let geometry = caches[cacheIndex].withLock { (cache: inout SlabCache) -> SlabGeometry in
       if let known = cache.geometry {
-        precondition(known.objectByteCount == size, "two types share a cache's index")
+        check(cache, name, size)
         return known
       }
       let geometry = SlabGeometry(objectByteCount: size, cpuCount: cpuCount)
@@ -68,8 +71,21 @@ extension ObjectHeap {
       cache.geometry = geometry
       return geometry
     }
-    lists[list].limit = UInt32(max(geometry.cpuObjectCount / 2, 1))
+    lists[list].limit = geometry.cpuListLimit
     return geometry
+  }
+
+  /// Traps if a cache is already that of another type.
+  private func check(_ cache: SlabCache, _ name: StaticString, _ size: Int) {
+    var isSame = cache.geometry?.objectByteCount == size
+    isSame = isSame && cache.name.utf8CodeUnitCount == name.utf8CodeUnitCount
+    var index = 0
+    while isSame && index < name.utf8CodeUnitCount {
+      // SAFETY: both literals are as long as that.
+      isSame = unsafe cache.name.utf8Start[index] == name.utf8Start[index]
+      index += 1
+    }
+    precondition(isSame, "two types share a cache's index")
   }
 
   /// Makes a slab, all of whose objects are for the caller. Linux: `allocate_slab()`.
@@ -83,7 +99,7 @@ extension ObjectHeap {
     let count = geometry.objectCount(order)
     frames.table[slab].privateWord = SlabWord(cacheIndex: cacheIndex, inUse: count).raw
     for index in 1..<max(order.pageCount.value, 1) {
-      frames.table[slab + PageCount(index)].privateWord = slab.value
+      frames.table[slab + PageCount(index)].privateWord = SlabWord(head: slab).raw
     }
     let size = geometry.objectByteCount
     let first = SlabLinks.start(of: slab)
@@ -128,7 +144,7 @@ extension ObjectHeap {
     return block.surrender()
   }
 
-  /// Makes room in this CPU's list, which is longer than its limit.
+  /// Makes room in this CPU's list, which is as long as it may be.
   ///
   /// Linux: `put_cpu_partial()`.
   @inline(never)
@@ -136,8 +152,8 @@ extension ObjectHeap {
     if lists[list].limit == 0 {
       // This CPU has never allocated of this cache.
       let geometry = SlabGeometry(objectByteCount: size, cpuCount: cpuCount)
-      lists[list].limit = UInt32(max(geometry.cpuObjectCount / 2, 1))
-      if lists[list].count <= lists[list].limit { return }
+      lists[list].limit = geometry.cpuListLimit
+      if lists[list].count < lists[list].limit { return }
     }
     let old = lists[list].spareFirst
     lists[list].spareFirst = lists[list].first
@@ -150,40 +166,48 @@ extension ObjectHeap {
   /// Gives a list of free objects back to their slabs. Linux: `__slab_free()`.
   private func giveBack(_ first: UInt32, _ cacheIndex: Int, _ size: Int) {
     if first == 0 { return }
+    let links = links
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       guard let geometry = cache.geometry else { preconditionFailure("free before allocate") }
       var next = first
       while next != 0 {
         let object = next
         next = freeLink(of: object, size)
-        giveBack(object, to: &cache, cacheIndex, geometry)
+        giveBack(object, to: &cache, cacheIndex, geometry, links)
       }
     }
   }
 
   private func giveBack(
-    _ object: UInt32, to cache: inout SlabCache, _ cacheIndex: Int, _ geometry: SlabGeometry
+    _ object: UInt32, to cache: inout SlabCache, _ cacheIndex: Int, _ geometry: SlabGeometry,
+    _ links: SlabLinks
   ) {
-    guard let slab = links.slab(of: object) else { preconditionFailure("free of no object") }
-    var word = SlabWord(raw: frames.table[slab].privateWord)
-    precondition(word.cacheIndex == cacheIndex, "free of an object of another type")
-    precondition(word.inUse > 0, "free of a free object")
+    let (slab, found) = links.slab(of: object)
+    var word = found
+    precondition(word.isSlab(of: cacheIndex), "free of what is free, or of another type")
     let firstFree = word.firstFree(in: slab)
-    let isListed = firstFree != 0
-    word.inUse -= 1
+    word.free(object, in: slab)
     if word.inUse == 0 && cache.partial.count >= geometry.minimumPartialCount {
-      let order = frames.table[slab].order
-      if isListed { cache.partial.remove(slab, in: links) }
-      cache.freeCount -= geometry.objectCount(order) - 1
-      cache.discount(order, objects: geometry.objectCount(order))
-      freeFrames(slab, order)
+      discard(slab, wasListed: firstFree != 0, from: &cache, geometry)
       return
     }
     setFreeLink(of: object, geometry.objectByteCount, to: firstFree)
-    word.setFirstFree(object, in: slab)
-    frames.table[slab].privateWord = word.raw
-    cache.freeCount += 1
-    if !isListed { cache.partial.pushBack(slab, in: links) }
+    links.table[slab].privateWord = word.raw
+    cache.freeCount &+= 1
+    if firstFree == 0 { cache.partial.pushBack(slab, in: links) }
+  }
+
+  /// Gives an empty slab to the page allocator; its last object is not counted as free yet.
+  private func discard(
+    _ slab: PageFrameNumber, wasListed: Bool, from cache: inout SlabCache,
+    _ geometry: SlabGeometry
+  ) {
+    let order = frames.table[slab].order
+    let count = geometry.objectCount(order)
+    if wasListed { cache.partial.remove(slab, in: links) }
+    cache.freeCount -= count - 1
+    cache.discount(order, objects: count)
+    freeFrames(slab, order)
   }
 
   private func freeFrames(_ slab: PageFrameNumber, _ order: Order) {

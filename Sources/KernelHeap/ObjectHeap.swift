@@ -37,9 +37,10 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     self.machine = machine
     let count = SlabCaches.count
     // SAFETY: references are divided physical addresses below the direct map's limit.
-    unsafe base = machine.directMap.block(
-      at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
-    ).unsafeBase
+    unsafe base =
+      machine.directMap.block(
+        at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
+      ).unsafeBase
     let listBytes = MemoryLayout<CPUObjectList>.stride * count * cpuCount
     lists = ResidentArray(
       repeating: CPUObjectList(), count: count * cpuCount,
@@ -100,9 +101,9 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     _ initial: T, urgency: FrameRequest.Urgency = .normal
   ) throws(AllocationError) -> Reference<T> {
     let size = Self.byteCount(of: T.self)
-    let raw = try take(T.cacheIndex, size) { () throws(AllocationError) in
-      try refill(T.cacheIndex, T.cacheName, size, urgency)
-    }
+    var raw = pop(T.cacheIndex, size)
+    if raw == 0 { raw = try refill(T.cacheIndex, T.cacheName, size, urgency) }
+    liveness.markLive(raw, T.cacheIndex, size, in: self)
     // SAFETY: the object belongs to nobody else, and a slab of this cache is cut to its size.
     unsafe address(raw).initializeMemory(as: T.self, to: initial)
     return Reference(unchecked: raw)
@@ -155,19 +156,13 @@ extension ObjectHeap {
     Int(machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
   }
 
-  /// Takes a free object off this CPU's list.
-  func take(
-    _ cacheIndex: Int, _ size: Int, orElse refill: () throws(AllocationError) -> UInt32
-  ) throws(AllocationError) -> UInt32 {
+  /// Takes a free object off this CPU's list, 0 if it is empty.
+  func pop(_ cacheIndex: Int, _ size: Int) -> UInt32 {
     let list = listIndex(cacheIndex)
-    var object = lists[list].first
-    if object != 0 {
-      lists[list].first = freeLink(of: object, size)
-      lists[list].count &-= 1
-    } else {
-      object = try refill()
-    }
-    liveness.markLive(object, cacheIndex, size, in: self)
+    let object = lists[list].first
+    if object == 0 { return 0 }
+    lists[list].first = freeLink(of: object, size)
+    lists[list].count &-= 1
     return object
   }
 
@@ -175,11 +170,10 @@ extension ObjectHeap {
   func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
     liveness.markFree(object, cacheIndex, size, in: self)
     let list = listIndex(cacheIndex)
+    if lists[list].count >= lists[list].limit { spill(cacheIndex, list, size) }
     setFreeLink(of: object, size, to: lists[list].first)
     lists[list].first = object
-    let count = lists[list].count &+ 1
-    lists[list].count = count
-    if count > lists[list].limit { spill(cacheIndex, list, size) }
+    lists[list].count &+= 1
   }
 }
 

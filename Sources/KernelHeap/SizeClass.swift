@@ -5,35 +5,30 @@
 /// Linux: `kmalloc_info`, `kmalloc_index()`.
 struct SizeClass: Equatable, BitwiseCopyable {
   let index: Int
-
-  init(index: Int) { self.index = index }
+  let byteCount: Int
 
   static var count: Int { 13 }
 
-  /// The smallest class that holds so many bytes, nil beyond the largest.
+  /// The smallest class that holds so many bytes.
   ///
-  /// - Precondition: not 0.
-  init?(holding byteCount: Int) {
-    if byteCount > SlabGeometry.maximumObjectByteCount { return nil }
-    let bits = Int.bitWidth - (byteCount - 1).leadingZeroBitCount
-    switch byteCount {
-    case ...8: index = 0
-    case 9...64: index = bits - 3
-    case 65...96: index = 4
-    case 97...128: index = 5
-    case 129...192: index = 6
-    default: index = bits - 1
+  /// - Precondition: 1 to `SlabGeometry.maximumObjectByteCount`.
+  init(holding size: Int) {
+    let bits = Int.bitWidth &- ((size &- 1) | 7).leadingZeroBitCount
+    if bits == 7 || bits == 8, size <= 3 &<< (bits &- 2) {
+      index = bits &* 2 &- 10
+      byteCount = 3 &<< (bits &- 2)
+    } else {
+      index = bits &- (bits > 7 ? 1 : bits > 6 ? 2 : 3)
+      byteCount = 1 &<< bits
     }
   }
 
-  var byteCount: Int {
-    switch index {
-    case 0...3: 8 << index
-    case 4: 96
-    case 5: 128
-    case 6: 192
-    default: 2 << index
-    }
+  /// - Precondition: below `count`.
+  init(index: Int) {
+    self.index = index
+    byteCount =
+      index == 4 || index == 6
+      ? 3 &<< (index &>> 1 &+ 3) : 1 &<< (index &+ (index > 5 ? 1 : index > 3 ? 2 : 3))
   }
 
   var cacheIndex: Int { SlabCaches.typeCount + index }

@@ -44,7 +44,10 @@ struct SlabCache {
   }
 }
 
-/// What the descriptor of a slab's first frame says about it, in its private word.
+/// What the descriptors of a slab's frames say about it, in their private words.
+///
+///     first frame   │ 0 │ first free (13) │ in use (11) │ cache (7) │
+///     others        │ 1 │ number of the first frame (31)            │
 ///
 /// Linux: `slab->freelist`, `slab->inuse`, `slab->slab_cache`.
 struct SlabWord: BitwiseCopyable {
@@ -57,29 +60,42 @@ struct SlabWord: BitwiseCopyable {
     raw = UInt32(cacheIndex) | UInt32(inUse) << 7
   }
 
-  /// 7 bits.
+  /// The word of a slab's other frames.
+  init(head: PageFrameNumber) { raw = 1 << 31 | head.value }
+
+  /// The first frame of the slab, for the word of one of its others.
+  ///
+  /// - Precondition: `isOther`.
+  var head: PageFrameNumber { PageFrameNumber(raw & 0x7FFF_FFFF) }
+  var isOther: Bool { raw >> 31 != 0 }
+
+  /// Whether the frame is a slab's first, of which an object is in use.
+  var isSlab: Bool { raw >> 31 == 0 && inUse > 0 }
+
+  /// The same, and the slab is of this cache.
+  func isSlab(of cacheIndex: Int) -> Bool {
+    raw & 0x8000_007F == UInt32(truncatingIfNeeded: cacheIndex) && raw & 0x3FF80 != 0
+  }
+
   var cacheIndex: Int { Int(raw & 0x7F) }
 
   /// Objects with callers and in CPUs' lists: 11 bits.
-  var inUse: Int {
-    get { Int(raw >> 7 & 0x7FF) }
-    set { raw = raw & ~(0x7FF << 7) | UInt32(truncatingIfNeeded: newValue) << 7 }
-  }
-
-  /// The first free object's distance from the slab's start in units of 8 bytes, kept as one
-  /// more, 0 for nil: 13 bits.
-  private var packedFirstFree: UInt32 {
-    get { raw >> 18 & 0x1FFF }
-    set { raw = raw & ~(0x1FFF << 18) | newValue << 18 }
-  }
+  var inUse: Int { Int(raw >> 7 & 0x7FF) }
 
   /// The first free object of the slab that starts with a frame; 0 for none.
+  ///
+  /// 13 bits hold its distance from the slab's start in units of 8 bytes, and one more, or 0.
   func firstFree(in head: PageFrameNumber) -> UInt32 {
-    packedFirstFree == 0 ? 0 : SlabLinks.start(of: head) &+ packedFirstFree &- 1
+    let distance = raw >> 18
+    return distance == 0 ? 0 : SlabLinks.start(of: head) &+ distance &- 1
   }
 
-  mutating func setFirstFree(_ object: UInt32, in head: PageFrameNumber) {
-    packedFirstFree = object == 0 ? 0 : object &- SlabLinks.start(of: head) &+ 1
+  /// Makes an object the first free one.
+  ///
+  /// - Precondition: one is in use, and the object lies in the slab.
+  mutating func free(_ object: UInt32, in head: PageFrameNumber) {
+    let distance = object &- SlabLinks.start(of: head) &+ 1
+    raw = ((raw & 0x3FFFF) &- (1 << 7)) | distance << 18
   }
 }
 
@@ -108,17 +124,17 @@ struct SlabLinks: ListLinks {
   /// The frame that an object starts in.
   static func frame(of object: UInt32) -> PageFrameNumber { PageFrameNumber(object >> 9) }
 
-  /// The first frame of the slab that an object lies in, nil if it lies in none.
-  func slab(of object: UInt32) -> PageFrameNumber? {
+  /// What a frame's descriptor says about the slab that starts there, if one does.
+  func word(of frame: PageFrameNumber) -> SlabWord { SlabWord(raw: table[frame].privateWord) }
+
+  /// The first frame of the slab that an object lies in, and its word.
+  ///
+  /// If the object lies in no slab, the word is some other frame's, and no slab's.
+  func slab(of object: UInt32) -> (first: PageFrameNumber, word: SlabWord) {
     let frame = Self.frame(of: object)
-    guard table.contains(frame) else { return nil }
-    if table[frame].kind == .slab { return frame }
-    // Of a slab's other frames the private word is the first one's number.
-    let head = PageFrameNumber(table[frame].privateWord)
-    guard table[frame].kind == .free, head.value != 0, table.contains(head),
-      table[head].kind == .slab
-    else { return nil }
-    return head
+    let word = word(of: frame)
+    guard word.isOther else { return (frame, word) }
+    return (word.head, self.word(of: word.head))
   }
 }
 

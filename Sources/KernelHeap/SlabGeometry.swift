@@ -38,7 +38,7 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
   /// runs over its end does not reach it. Linux: `s->offset`.
   public var freeLinkOffset: Int { Self.freeLinkOffset(objectByteCount) }
 
-  static func freeLinkOffset(_ objectByteCount: Int) -> Int { (objectByteCount / 2) & ~7 }
+  static func freeLinkOffset(_ objectByteCount: Int) -> Int { (objectByteCount >> 1) & ~7 }
 
   /// Empty slabs beyond so many partial ones are given back. Linux: `s->min_partial`.
   public var minimumPartialCount: Int {
@@ -54,6 +54,10 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
     default: 120
     }
   }
+
+  /// The most that one list of a CPU's two holds: not less than a slab, so that a list that was
+  /// a whole one is not over its limit at once.
+  var cpuListLimit: UInt32 { UInt32(max(cpuObjectCount / 2, objectsPerSlab)) }
 
   /// Linux: `calculate_order()`.
   private static func order(of size: Int, cpuCount: Int) -> Order {

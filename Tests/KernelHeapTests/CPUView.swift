@@ -6,12 +6,15 @@ import MemoryUnits
 import PageTableFormats
 import SimulatedMachine
 
-/// A simulated machine as one of its CPUs sees it, so that threads of a test can be CPUs.
+/// A simulated machine on which threads of a test can be CPUs.
 struct CPUView: Machine, @unchecked Sendable {
   typealias Format = X8664Format
 
   let machine: SimulatedMachine<X8664Format>
-  var currentCPU: CPUNumber
+
+  /// The CPU that this thread is.
+  @TaskLocal static var threadCPU: UInt8 = 0
+  var currentCPU: CPUNumber { CPUNumber(Self.threadCPU) }
 
   var directMap: DirectMap { machine.directMap }
   var now: VirtualTime { machine.now }

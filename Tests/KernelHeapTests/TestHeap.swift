@@ -11,7 +11,6 @@ import SimulatedMachine
 final class TestHeap {
   let machine: SimulatedMachine<X8664Format>
   let frames: PageFrames<CPUView>
-  /// As the first CPU sees it.
   let heap: ObjectHeap<CPUView>
   private let table: UnsafeMutableRawBufferPointer
 
@@ -22,7 +21,7 @@ final class TestHeap {
     machine = SimulatedMachine(options)
     var memory = BootMemory(limit: machine.directMap.limit)
     memory.add(from: PhysicalAddress(0), PageCount(frameCount).bytes)
-    let view = CPUView(machine: machine, currentCPU: .boot)
+    let view = CPUView(machine: machine)
     frames = try PageFrames(machine: view, memory: &memory, zones: .x86_64, cpuCount: cpuCount)
     table = .allocate(
       byteCount: Liveness.byteCount(for: machine.directMap), alignment: 16)

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import MemoryUnits
+
+// Who types Linux's name finds ours.
+
+extension KernelHeap {
+  @available(*, unavailable, renamed: "allocate(_:)")
+  public func kmalloc(_ byteCount: ByteCount) -> HeapBlock { fatalError() }
+
+  @available(*, unavailable, message: "allocate(_:content: .zeroed)")
+  public func kzalloc(_ byteCount: ByteCount) -> HeapBlock { fatalError() }
+
+  @available(*, unavailable, renamed: "free(_:)")
+  public func kfree(_ block: consuming HeapBlock) { fatalError() }
+
+  @available(*, unavailable, message: "HeapBlock.byteCount")
+  public func ksize(_ block: borrowing HeapBlock) -> ByteCount { fatalError() }
+}
+
+extension ObjectHeap {
+  @available(*, unavailable, message: "conform the type to HeapObject")
+  public func kmem_cache_create<T: HeapObject>(_ type: T.Type) { fatalError() }
+
+  @available(*, unavailable, renamed: "allocate(_:)")
+  public func kmem_cache_alloc<T: HeapObject>(_ initial: T) -> Reference<T> { fatalError() }
+
+  @available(*, unavailable, renamed: "free(_:)")
+  public func kmem_cache_free<T: HeapObject>(_ reference: Reference<T>) { fatalError() }
+
+  @available(*, unavailable, renamed: "shrink()")
+  public func kmem_cache_shrink() { fatalError() }
+}
