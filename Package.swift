@@ -77,6 +77,15 @@ let package = Package(
     // Machines for the host
     layer("SimulatedMachine", on: hardware),
     suite("SimulatedMachineTests", of: hardware + ["SimulatedMachine"]),
+    suite(
+      "SimulationTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
+    // Optimised in debug builds too, since it is the optimiser that would break them.
+    .target(
+      name: "SleepScenarios", dependencies: hardware + ["PageFrames", "KernelHeap"],
+      path: "Tests/SleepScenarios", swiftSettings: strict + [.unsafeFlags(["-O"])]),
+    suite(
+      "SleepTests",
+      of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine", "SleepScenarios"]),
     // The tool
     .systemLibrary(name: "CLibcrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(name: "CHostSystem"),

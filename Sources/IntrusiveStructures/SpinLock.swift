@@ -13,6 +13,8 @@ public enum LockRank: UInt8, Sendable {
 
 /// A lock that is waited for by spinning: for a few instructions, never over a sleep.
 ///
+/// In debug builds on a host a `LockObserver` sees every lock and checks the ranks.
+///
 /// Linux: `spinlock_t`.
 public struct SpinLock: ~Copyable {
   public let rank: LockRank
@@ -22,15 +24,40 @@ public struct SpinLock: ~Copyable {
 
   /// Takes the lock if it is free. Linux: `spin_trylock()`.
   public func tryAcquire() -> Bool {
+    guard exchange() else { return false }
+    observe(.didAcquire)
+    return true
+  }
+
+  public func acquire() {
+    observe(.willAcquire)
+    while !exchange() { observe(.isWaiting) }
+    observe(.didAcquire)
+  }
+
+  /// - Precondition: the caller holds it.
+  public func release() {
+    word.store(0, ordering: .releasing)
+    observe(.didRelease)
+  }
+
+  private func exchange() -> Bool {
     word.compareExchange(
       expected: 0, desired: 1, successOrdering: .acquiring, failureOrdering: .relaxed
     ).exchanged
   }
 
-  public func acquire() {
-    while !tryAcquire() {}
-  }
+  private enum Moment { case willAcquire, isWaiting, didAcquire, didRelease }
 
-  /// - Precondition: the caller holds it.
-  public func release() { word.store(0, ordering: .releasing) }
+  private func observe(_ moment: Moment) {
+    #if DEBUG && !hasFeature(Embedded)
+      guard let observer = LockObserver.current else { return }
+      switch moment {
+      case .willAcquire: observer.willAcquire(rank)
+      case .isWaiting: observer.isWaiting(rank)
+      case .didAcquire: observer.didAcquire(rank)
+      case .didRelease: observer.didRelease(rank)
+      }
+    #endif
+  }
 }

@@ -14,6 +14,17 @@ public struct FrameReplay: Sendable {
     public var mappings: UInt32 = 0
     public var owner: UInt32 = 0
     public var index: UInt64 = 0
+
+    public init(
+      kind: FrameKind = .reserved, blockOrder: UInt8? = nil, mappings: UInt32 = 0,
+      owner: UInt32 = 0, index: UInt64 = 0
+    ) {
+      self.kind = kind
+      self.blockOrder = blockOrder
+      self.mappings = mappings
+      self.owner = owner
+      self.index = index
+    }
   }
 
   public private(set) var states: [State]

@@ -24,6 +24,7 @@ struct HardwareState: Sendable {
   var replay: FrameReplay
   var violations: [String] = []
   var nextWindow = 0
+  var disks: SimulatedDisks
 
   init(_ options: SimulationOptions) {
     processors = Array(
@@ -31,6 +32,7 @@ struct HardwareState: Sendable {
         translations: TranslationCache(capacity: options.cachedTranslationCount)),
       count: options.cpuCount)
     generator = SeededGenerator(seed: options.seed)
+    disks = SimulatedDisks(byteCounts: options.diskByteCounts)
     replay = FrameReplay(frameCount: options.frameCount)
   }
 

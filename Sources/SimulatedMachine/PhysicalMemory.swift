@@ -3,6 +3,7 @@
 import Glibc
 import Machine
 import MemoryUnits
+import Synchronization
 
 /// The RAM of a simulated machine: one shared file in memory, seen whole, as direct map, and
 /// through windows that end with their use.
@@ -12,6 +13,8 @@ import MemoryUnits
 final class PhysicalMemory: @unchecked Sendable {
   let byteCount: Int
   let channelBytes: Int
+  private let isOpen = Atomic<Bool>(true)
+  private let hostBlocks = Mutex<[HostBlock]>([])
   private let file: Int32
   private let whole: UnsafeMutableRawPointer
   private let directBase: UnsafeMutableRawPointer
@@ -38,13 +41,21 @@ final class PhysicalMemory: @unchecked Sendable {
     unsafe channelBase = Self.map(channelBytes, both, MAP_PRIVATE | MAP_ANONYMOUS, -1)
   }
 
-  deinit {
-    // SAFETY: the four mappings of `init`, reached by nobody once the machine is gone.
+  deinit { close() }
+
+  /// Gives everything back to the host; what is abandoned with a task may keep this object.
+  func close() {
+    guard isOpen.exchange(false, ordering: .relaxed) else { return }
+    // SAFETY: the four mappings of `init`, reached by nobody once the machine is torn down.
     unsafe munmap(whole, byteCount)
     unsafe munmap(directBase, max(directBytes, 1))
     unsafe munmap(windows, Self.windowCount * Self.pageBytes)
     unsafe munmap(channelBase, channelBytes)
-    close(file)
+    hostBlocks.withLock { blocks in
+      for block in blocks { unsafe munmap(block.base, block.byteCount) }
+      blocks.removeAll()
+    }
+    Glibc.close(file)
   }
 
   /// What the kernel reaches at a fixed offset.
@@ -88,6 +99,23 @@ final class PhysicalMemory: @unchecked Sendable {
     // SAFETY: the slot is ours.
     let slot = unsafe windows + (index % Self.windowCount) * Self.pageBytes
     unsafe mprotect(slot, Self.pageBytes, PROT_NONE)
+  }
+
+  /// Zeroed memory of the host that is no part of the machine, given back with it.
+  func hostMemory(byteCount: Int) -> MemoryBlock {
+    precondition(byteCount > 0, "no bytes asked for")
+    // SAFETY: a new mapping, unmapped in `close`.
+    let base = unsafe Self.map(
+      byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1)
+    let block = unsafe HostBlock(base: base, byteCount: byteCount)
+    hostBlocks.withLock { $0.append(block) }
+    return unsafe MemoryBlock(unsafeBase: base, byteCount: byteCount)
+  }
+
+  @safe
+  private struct HostBlock: @unchecked Sendable {
+    let base: UnsafeMutableRawPointer
+    let byteCount: Int
   }
 
   private static func map(

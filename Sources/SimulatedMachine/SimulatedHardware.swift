@@ -13,6 +13,7 @@ final class SimulatedHardware<Format: PageTableFormat>: Sendable {
   let options: SimulationOptions
   let memory: PhysicalMemory
   let state: Mutex<HardwareState>
+  let tasks: Mutex<TaskTable<Format>>
 
   init(_ options: SimulationOptions) {
     self.options = options
@@ -20,7 +21,17 @@ final class SimulatedHardware<Format: PageTableFormat>: Sendable {
       frameCount: options.frameCount, directFrameCount: options.directMapFrameCount,
       channelBytes: ChannelLayout.byteCount)
     state = Mutex(HardwareState(options))
+    tasks = Mutex(TaskTable())
     if options.initialContent == .garbage { fillWithGarbage() }
+  }
+
+  /// Ends the threads of all tasks and gives RAM back to the host.
+  func tearDown() {
+    tasks.withLock { tasks in
+      for record in tasks.records.values { record.abandon() }
+      tasks = TaskTable()
+    }
+    memory.close()
   }
 
   /// Notes that the kernel under test did what no kernel may do.

@@ -61,6 +61,11 @@ extension SimulatedMachine {
   /// Any byte of RAM, windows and limits aside.
   public var allMemory: MemoryBlock { hardware.memory.all }
 
+  /// Zeroed memory outside the machine, for a test's own tables; it ends with the machine.
+  public func hostMemory(byteCount: Int) -> MemoryBlock {
+    hardware.memory.hostMemory(byteCount: byteCount)
+  }
+
   /// The events so far, if they are kept.
   public var events: [MemoryEvent] { hardware.state.withLock { $0.events } }
 

@@ -19,6 +19,7 @@ public struct SimulatedMachine<Format: PageTableFormat>: Machine, @unchecked Sen
   private let reference: Unmanaged<SimulatedHardware<Format>>
 
   public init(_ options: SimulationOptions) {
+    LockChecks.install
     unsafe reference = Unmanaged.passRetained(SimulatedHardware(options))
   }
 
@@ -28,6 +29,7 @@ public struct SimulatedMachine<Format: PageTableFormat>: Machine, @unchecked Sen
   ///
   /// - Precondition: no copy of this handle is used afterwards.
   public func tearDown() {
+    hardware.tearDown()
     // SAFETY: balances the retain of `init`.
     unsafe reference.release()
   }
@@ -58,6 +60,7 @@ extension SimulatedMachine {
   public func withBytes<Result, Failure: Error>(
     of frame: PageFrameNumber, _ body: (MemoryBlock) throws(Failure) -> Result
   ) throws(Failure) -> Result {
+    yieldPoint()
     let hardware = hardware
     if let block = hardware.memory.directBlock(of: frame) { return try body(block) }
     let cpu = Int(currentCPU.value)
@@ -133,7 +136,11 @@ extension SimulatedMachine {
     }
   }
 
-  public func record(_ event: MemoryEvent) { hardware.record(event) }
+  public func record(_ event: MemoryEvent) {
+    yieldPoint()
+    hardware.record(event)
+    yieldPoint()
+  }
 
   public var channel: MemoryBlock { hardware.memory.channel }
 

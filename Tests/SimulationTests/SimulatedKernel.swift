@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import KernelHeap
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+import PageTableFormats
+import SimulatedMachine
+import Testing
+
+typealias TestMachine = SimulatedMachine<X8664Format>
+
+/// A machine with the allocators whose every frame and object a simulation follows.
+struct SimulatedKernel {
+  let machine: TestMachine
+  let frames: PageFrames<TestMachine>
+  let objects: ObjectHeap<TestMachine>
+  let bytes: KernelHeap<TestMachine>
+
+  /// A quarter of the frames each is DMA, DMA32, NORMAL and HIGHMEM, the last behind windows.
+  init(frameCount: Int, cpuCount: Int, seed: UInt64) throws {
+    let quarter = UInt32(frameCount / 4)
+    let zones = ZoneLayout(
+      dmaEnd: PageFrameNumber(quarter), dma32End: PageFrameNumber(2 * quarter),
+      normalEnd: PageFrameNumber(3 * quarter), highMemoryEnd: PageFrameNumber(.max))
+    machine = TestMachine(
+      SimulationOptions(
+        frameCount: frameCount, directMapFrameCount: 3 * frameCount / 4, cpuCount: cpuCount,
+        seed: seed, initialContent: .garbage, eventStorage: .dropped, freedFrames: .poisoned))
+    var memory = BootMemory(limit: machine.directMap.limit)
+    memory.add(from: PhysicalAddress(0), PageCount(frameCount).bytes)
+    frames = try PageFrames(machine: machine, memory: &memory, zones: zones, cpuCount: cpuCount)
+    let liveness = machine.hostMemory(byteCount: Liveness.byteCount(for: machine.directMap))
+    objects = try ObjectHeap(
+      frames: frames, memory: &memory, cpuCount: cpuCount, liveness: .tracked(liveness))
+    bytes = KernelHeap(objects)
+    frames.takeOver(&memory)
+  }
+
+  /// Checks the allocators against themselves, against the log and against the model.
+  ///
+  /// - Parameter usedFrameCount: the frames that callers hold, those of objects aside.
+  /// - Precondition: no CPU is in a verb.
+  func check(usedFrameCount: Int) throws {
+    try frames.checkInvariants()
+    objects.checkInvariants()
+    #expect(firstDifferenceFromLog() == nil)
+    let free = frames.freePageCount.value + frames.cachedPageCount.value
+    let used = usedFrameCount + objects.pageCount.value
+    #expect(free + used == frames.managedPageCount.value)
+  }
+
+  /// The first frame whose descriptor says something else than the events.
+  func firstDifferenceFromLog() -> Int? {
+    machine.replay.states.indices.first { number in
+      let frame = PageFrameNumber(UInt32(number))
+      guard frames.table.contains(frame) else { return false }
+      let state = machine.replay.states[number]
+      let isInside = state.blockOrder == nil && state.kind != .free && state.kind != .reserved
+      let head = isInside ? frames.table.head(of: frame) : frame
+      let descriptor = frames.table[head]
+      return descriptor.kind != state.kind
+        || state.blockOrder.map { $0 != descriptor.order.value } ?? (isInside && head == frame)
+        || (!isInside && descriptor.mappings != state.mappings)
+    }
+  }
+
+  /// Gives back what CPUs keep at hand, and checks that nothing is missing.
+  ///
+  /// - Precondition: everything was freed.
+  func checkEmpty() throws {
+    machine.runInterleaved(seed: 1) { _ in _ = objects.shrink() }
+    frames.drainCPULists()
+    #expect(objects.pageCount == .zero)
+    #expect(frames.freePageCount == frames.managedPageCount)
+    #expect(machine.replay.freeFrameCount == frames.managedPageCount.value)
+    try check(usedFrameCount: 0)
+  }
+}
