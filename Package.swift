@@ -73,6 +73,9 @@ let package = Package(
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
     layer("FileSystems", on: management + ["MemoryManagement", "LinuxABI"]),
+    suite(
+      "FileSystemsTests",
+      of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
     layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
     // Machines for the host
     layer("SimulatedMachine", on: hardware),

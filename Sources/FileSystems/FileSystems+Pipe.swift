@@ -111,7 +111,7 @@ extension FileSystems {
         if done > 0 { break }
         throw .EPIPE
       }
-      let needed = byteCount <= Pipe.atomicByteCount ? byteCount : 1
+      let needed = byteCount <= Pipe.atomicByteCount ? byteCount - done : 1
       guard heap[pipe].room >= needed else {
         if heap[file].flags.contains(.nonBlocking) {
           if done > 0 { break }

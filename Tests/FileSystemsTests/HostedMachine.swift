@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageTableFormats
+import SimulatedMachine
+
+/// The outside of a test's machine: a disk, and a host at the channel's other end.
+final class TestHost {
+  /// The root disk.
+  var disk: [UInt8] = []
+  /// Sectors that cannot be read.
+  var badSectors: Set<UInt64> = []
+  var transfers: [UInt16: DiskTransfer] = [:]
+  /// Pages that were ever read, for counting.
+  var pagesRead: [UInt64] = []
+  var largestFlight = 0
+
+  /// What the program will find on its input.
+  var input: [UInt8] = []
+  var output: [UInt8] = []
+  var error: [UInt8] = []
+  /// Streams that nobody reads.
+  var closedStreams: UInt64 = 0
+  var windowCount = 0
+
+  /// Disk completions that are due, in the order of their submission.
+  var events: [(time: VirtualTime, tag: UInt16)] = []
+  /// Runs while a task sleeps interruptibly, instead of other tasks; false is a signal.
+  var whileAsleep: (() -> Bool)?
+  /// Processes, for /proc.
+  var processes: [UInt32] = []
+  var spaceOfProcess: UInt32 = 0
+  var descriptors: [UInt32: UInt32] = [:]
+}
+
+/// A simulated machine with a disk and a host that take turns whenever the clock stands still.
+struct HostedMachine: Machine {
+  typealias Format = X8664Format
+
+  let simulation: SimulatedMachine<X8664Format>
+  let reference: Unmanaged<TestHost>
+
+  var host: TestHost { reference.takeUnretainedValue() }
+
+  init(_ options: SimulationOptions, _ host: TestHost) {
+    simulation = SimulatedMachine(options)
+    reference = Unmanaged.passRetained(host)
+  }
+
+  func tearDown() {
+    simulation.tearDown()
+    reference.release()
+  }
+
+  var directMap: DirectMap { simulation.directMap }
+
+  func withBytes<Result, Failure: Error>(
+    of frame: PageFrameNumber, _ body: (MemoryBlock) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try simulation.withBytes(of: frame, body)
+  }
+
+  func activate(root: PageFrameNumber) { simulation.activate(root: root) }
+  func flush(_ scope: FlushScope) { simulation.flush(scope) }
+  var currentCPU: CPUNumber { CPUNumber.boot }
+  func prepare(_ stack: KernelStack, entry: TaskEntry) {}
+  func switchContext(from current: KernelStack, to next: KernelStack) {}
+  func register(_ name: UserRegister, of stack: KernelStack) -> UInt64 { 0 }
+  func setRegister(_ name: UserRegister, of stack: KernelStack, to value: UInt64) {}
+  func resetUserState(of stack: KernelStack) {}
+  var now: VirtualTime { simulation.now }
+
+  /// The host does what the body would wait for.
+  func withClockStopped(_ body: () -> Void) {
+    host.windowCount += 1
+    host.serve(channel)
+    body()
+  }
+
+  func setTimer(_ deadline: VirtualTime) {}
+  func advance(to time: VirtualTime) { simulation.advance(to: time) }
+  func record(_ event: MemoryEvent) { simulation.record(event) }
+  var channel: MemoryBlock { simulation.channel }
+
+  func submit(_ transfer: DiskTransfer) {
+    precondition(host.transfers[transfer.tag] == nil, "the tag is in flight")
+    host.transfers[transfer.tag] = transfer
+    host.largestFlight = max(host.largestFlight, host.transfers.count)
+  }
+
+  func finish(tag: UInt16) -> Bool {
+    guard let transfer = host.transfers.removeValue(forKey: tag) else {
+      fatalError("no such transfer")
+    }
+    let first = Int(transfer.sector) * 512
+    let count = Int(transfer.byteCount.value)
+    guard first + count <= host.disk.count else { return false }
+    for sector in 0..<UInt64(count / 512)
+    where host.badSectors.contains(transfer.sector + sector) {
+      return false
+    }
+    let block = directMap.block(at: transfer.address, byteCount: transfer.byteCount)
+    if transfer.direction == .read {
+      host.pagesRead.append(transfer.sector / 8)
+      host.disk.withUnsafeBytes { bytes in
+        for offset in stride(from: 0, to: count, by: 8) {
+          block.store(
+            bytes.loadUnaligned(fromByteOffset: first + offset, as: UInt64.self), at: offset)
+        }
+      }
+    } else {
+      for offset in 0..<count { host.disk[first + offset] = block.load(UInt8.self, at: offset) }
+    }
+    return true
+  }
+
+  func halt() -> Never { fatalError("the machine halted") }
+}
+
+extension TestHost {
+  /// Does all that the kernel waits for: takes output, hands over input.
+  func serve(_ channel: MemoryBlock) {
+    channel.storeShared(closedStreams, at: ChannelLayout.closedStreamsOffset)
+    take(
+      &output, channel, ChannelLayout.outputOffset, ChannelLayout.outputBytes,
+      ChannelLayout.outputHeadOffset, ChannelLayout.outputTailOffset)
+    take(
+      &error, channel, ChannelLayout.errorOffset, ChannelLayout.errorBytes,
+      ChannelLayout.errorHeadOffset, ChannelLayout.errorTailOffset)
+    let wanted = channel.loadShared(at: ChannelLayout.inputWantedOffset)
+    var head = channel.loadShared(at: ChannelLayout.inputHeadOffset)
+    while head < wanted, Int(head) < input.count {
+      channel.store(
+        input[Int(head)], at: ChannelLayout.inputOffset + Int(head) % ChannelLayout.inputBytes)
+      head += 1
+    }
+    channel.storeShared(head, at: ChannelLayout.inputHeadOffset)
+    if head < wanted { channel.storeShared(1, at: ChannelLayout.inputEndedOffset) }
+  }
+
+  private func take(
+    _ stream: inout [UInt8], _ channel: MemoryBlock, _ offset: Int, _ size: Int, _ headOffset: Int,
+    _ tailOffset: Int
+  ) {
+    let head = channel.loadShared(at: headOffset)
+    var tail = channel.loadShared(at: tailOffset)
+    while tail < head {
+      stream.append(channel.load(UInt8.self, at: offset + Int(tail) % size))
+      tail += 1
+    }
+    channel.storeShared(tail, at: tailOffset)
+  }
+}
