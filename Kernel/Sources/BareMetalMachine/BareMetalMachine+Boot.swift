@@ -97,19 +97,18 @@ extension BareMetalMachine {
   private static func describeImage(
     _ information: inout BootInformation, tables: BootTables, rings: UInt64
   ) {
-    let stackStart = place_stack_end() - KernelStack.pageCount.bytes.value
     information.image = [
       part(place_text_start(), place_text_end(), .read.union(.execute)),
       part(place_text_end(), place_rodata_end(), .read),
       part(place_rodata_end(), place_data_end(), .read.union(.write)),
-      part(stackStart, place_stack_end(), .read.union(.write)),
+      part(place_stack_start(), place_stack_end(), .read.union(.write)),
     ]
     let base = AddressLayout.image
     information.reserved = [
-      MemoryRange(from: place_text_start() - base, to: place_stack_end() - base),
+      MemoryRange(from: place_stack_start() - base - 4096, to: place_data_end() - base),
       MemoryRange(from: tables.end, to: rings),
     ]
-    information.bootTables = MemoryRange(from: place_stack_end() - base, to: tables.end)
+    information.bootTables = MemoryRange(from: place_data_end() - base, to: tables.end)
     information.stack = KernelStack(top: VirtualAddress(place_stack_end()))
   }
 

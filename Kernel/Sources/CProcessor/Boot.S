@@ -93,11 +93,14 @@ task_segment:
 
   .section .boot.stack, "aw", @nobits
   .balign 4096
-  .space 4096                     // never mapped
-  .space 4 * 4096
+  .globl boot_stack_start
+  .space 4096                     // never mapped: the image's first page
+boot_stack_start:
+  .space PROCESSOR_BOOT_STACK_BYTES
 
-// 2 MiB pages over the first GiB, thrice: where it is (until Swift runs), at the direct map's
-// start, and at -2 GiB.
+// The first GiB, thrice: where it is (until Swift runs), at the direct map's start, and at
+// -2 GiB. All in pages of 2 MiB, but for the first ones of the image, where the page below the
+// stack is missing.
   .section .boot.tables, "aw", @progbits
   .balign 4096
   .globl boot_root, boot_direct
@@ -112,8 +115,25 @@ boot_direct:
   .space 511 * 8
 boot_image:
   .space 510 * 8
-  .quad PHYSICAL(boot_first) + 3
+  .quad PHYSICAL(boot_image_first) + 3
   .space 8
+boot_image_first:
+  .quad PHYSICAL(boot_image_pages) + 3
+  .set frame, 0x200000
+  .rept 511
+  .quad frame + 0x83
+  .set frame, frame + 0x200000
+  .endr
+boot_image_pages:
+  .set frame, 0
+  .rept 512
+  .if frame == 0x100000
+  .quad 0
+  .else
+  .quad frame + 3
+  .endif
+  .set frame, frame + 0x1000
+  .endr
 boot_first:
   .set frame, 0
   .rept 512

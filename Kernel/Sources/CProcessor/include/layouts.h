@@ -15,6 +15,9 @@
 #define PROCESSOR_TASK_BYTES 544
 #define PROCESSOR_FRAME_BYTES 176
 
+// The first task's stack is larger than others: building the kernel needs 27 KiB of it.
+#define PROCESSOR_BOOT_STACK_BYTES 0xc000
+
 #define PROCESSOR_KERNEL_CODE 0x10
 #define PROCESSOR_KERNEL_DATA 0x18
 #define PROCESSOR_USER_CODE32 0x23
