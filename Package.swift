@@ -104,6 +104,7 @@ let package = Package(
       swiftSettings: strict),
     // Tests
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
+    suite("HostToolTests", of: ["HostTool", "CHostSystem", "MemoryEvents", "MemoryUnits"]),
     suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
     suite(
       "KernelHeapTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),

@@ -217,7 +217,9 @@ extension FileSystems {
   private func waitForInput(upTo count: UInt64) -> UInt64 {
     let channel = machine.channel
     let first = state.value.input.readCount
-    let isTerminal = isTerminal(0)
+    // Set before the start and never changed, so it is no part of what the host does.
+    let isInteractive = channel.load(UInt64.self, at: ChannelLayout.interactiveOffset) != 0
+    let isTerminal = isTerminal(0) || isInteractive
     var view = HostView()
     channel.storeShared(count, at: ChannelLayout.inputWantedOffset)
     machine.withClockStopped {

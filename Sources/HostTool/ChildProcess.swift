@@ -84,7 +84,7 @@ func withTerminatedTexts<Result>(
   // SAFETY: each text is copied to memory of its own, which is freed after the call.
   var list = unsafe texts.map { unsafe strdup($0) }
   unsafe list.append(nil)
-  defer { for unsafe text in unsafe list { unsafe free(text) } }
+  defer { unsafe list.forEach { unsafe free($0) } }
   return unsafe list.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
 }
 

@@ -49,8 +49,8 @@ struct DiskSize: Equatable {
     guard blocks > 12 else { return blocks }
     var rest = blocks - 12
     var indirect: UInt64 = 1
-    if rest > pointers {
-      rest -= pointers
+    rest -= min(rest, pointers)
+    if rest > 0 {
       let double = min(rest, pointers * pointers)
       indirect += 1 + (double + pointers - 1) / pointers
       rest -= double

@@ -207,6 +207,8 @@ extension [UInt8] {
   ///
   /// - Precondition: it lies in the array.
   mutating func setNumber(_ value: UInt64, at offset: Int, bytes: Int) {
-    for index in 0..<bytes { self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+    for index in 0..<bytes {
+      self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
+    }
   }
 }

@@ -35,7 +35,7 @@ struct FrameStates {
 
   init(frameCount: Int) { states = Array(repeating: State(), count: frameCount) }
 
-  /// Applies a record; those of other matters change nothing.
+  /// Applies a record; those of other matters change nothing, and neither does one that throws.
   mutating func apply(_ event: MemoryEvent) throws(Contradiction) {
     switch EventKind(rawValue: event.kind) {
     case .framesReleased: try release(event)
@@ -54,12 +54,9 @@ struct FrameStates {
     guard event.value <= UInt64(states.count), first + Int(event.value) <= states.count else {
       throw contradiction(event, "the end of RAM")
     }
-    for frame in first..<first + Int(event.value) {
-      guard states[frame].use == .reserved else {
-        throw contradiction(event, at: frame)
-      }
-      states[frame] = State(use: .free, kind: .free)
-    }
+    let run = first..<first + Int(event.value)
+    for frame in run where states[frame].use != .reserved { throw contradiction(event, at: frame) }
+    for frame in run { states[frame] = State(use: .free, kind: .free) }
     managedCount += Int(event.value)
   }
 
@@ -69,10 +66,8 @@ struct FrameStates {
     guard let kind = FrameKind(rawValue: UInt8(event.detail >> 8)),
       kind != .free, kind != .reserved
     else { throw contradiction(event, "kind \(event.detail >> 8)") }
-    for frame in block {
-      guard states[frame].use == .free else { throw contradiction(event, at: frame) }
-      states[frame] = State(use: .inside, kind: .free)
-    }
+    for frame in block where states[frame].use != .free { throw contradiction(event, at: frame) }
+    for frame in block { states[frame] = State(use: .inside, kind: .free) }
     states[block.lowerBound] = State(use: .head, kind: kind, order: order)
   }
 

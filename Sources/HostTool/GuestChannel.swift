@@ -32,6 +32,9 @@ final class GuestChannel {
   /// The end of what the kernel said, for a failure's line.
   private(set) var lastText: [UInt8] = []
 
+  /// Whether somebody stopped reading one of the streams before the end.
+  var hasClosedStream: Bool { output.isClosed || error.isClosed }
+
   init(
     _ memory: GuestMemory, log: EventLog, input: Int32 = 0, output: Int32 = 1, error: Int32 = 2,
     isVerbose: Bool = false

@@ -77,7 +77,8 @@ final class GuestMemory {
     var value: UInt64 = 0
     for index in (0..<bytes).reversed() {
       // SAFETY: `address + index` was checked to lie inside the mapping.
-      value = unsafe value << 8 | UInt64(base.load(fromByteOffset: Int(address) + index, as: UInt8.self))
+      let byte = unsafe base.load(fromByteOffset: Int(address) + index, as: UInt8.self)
+      value = value << 8 | UInt64(byte)
     }
     return value
   }

@@ -48,7 +48,8 @@ public struct MachineOptions: Sendable {
         .failed, "\(memory.readable) of memory are too much",
         "give at most --memory \(Self.largestMemory.value >> 20)M")
     }
-    for pair in environment + settings where (pair.firstIndex(of: "=") ?? pair.startIndex) == pair.startIndex {
+    for pair in environment + settings {
+      if let equals = pair.firstIndex(of: "="), equals > pair.startIndex { continue }
       throw ToolFailure(.usage, "\(pair) is no NAME=VALUE", "write it as NAME=VALUE")
     }
   }

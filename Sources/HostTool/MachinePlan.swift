@@ -62,6 +62,8 @@ struct MachinePlan {
         + "share=on",
       "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
       "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+      // What a kernel says that cannot reach its log any more.
+      "-serial", "stdio",
       "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
       "-global", "virtio-mmio.force-legacy=false",
       "-drive",

@@ -105,15 +105,23 @@ public enum MachineRun {
         state, value: memory.load(ChannelLayout.exitValueOffset), options: plan.options,
         text: lastLine(channel.lastText))
     case .emulatorEnded(let status):
-      let last = lastLine(channel.lastText)
-      let words = [said, last].filter { !$0.isEmpty }.joined(separator: "; ")
+      let first = said.split(separator: "\n").first.map { singleLine(String($0)).trimmed }
+      let words = [first ?? "", lastLine(channel.lastText)].filter { !$0.isEmpty }
+      let why = words.isEmpty ? "it said nothing" : words.joined(separator: "; ")
       result = RunResult(
         .quire,
         ToolFailure(
-          .failed, "QEMU ended with status \(status): \(words)", "run it with --verbose"))
+          .failed, "QEMU ended with status \(status): \(why)", "run it with --verbose"))
     case .signal:
       result = RunResult(.timeout, ToolStatus.timedOut.rawValue)
     }
+    result.unrepeatable =
+      switch true {
+      case result.cause == .timeout: "the host's clock ended it"
+      case plan.isInteractive: "input was handed over as it came"
+      case channel.hasClosedStream: "a reader of its output went away"
+      default: nil
+      }
     result.digest = try log.finish()
     result.statistics = log.statistics
     result.peakResident = PageCount(log.states.peakResidentCount)
@@ -136,8 +144,9 @@ public enum MachineRun {
     let remedy = "report it with the event log"
     if let wrong = log.contradiction {
       return ToolFailure(
-        .failed, "the event log contradicts itself at frame \(wrong.frame): \(wrong.record) of a"
-          + " frame that is \(wrong.state)", remedy)
+        .failed,
+        "the event log contradicts itself at frame \(wrong.frame): \(wrong.record) of a frame"
+          + " that is \(wrong.state)", remedy)
     }
     let count = memory.load(ChannelLayout.frameCountOffset)
     let check = FrameTableCheck(
@@ -146,8 +155,9 @@ public enum MachineRun {
       number: { memory.number(at: $0, bytes: $1) })
     guard let difference = check.firstDifference(from: log.states) else { return nil }
     return ToolFailure(
-      .failed, "frame \(difference.frame) is \(difference.log) by the event log but"
-        + " \(difference.table) in the frame table", remedy)
+      .failed,
+      "frame \(difference.frame) is \(difference.log) by the event log but \(difference.table)"
+        + " in the frame table", remedy)
   }
 
   /// What the emulator wrote, without the warning that every run of this kind has.
@@ -155,7 +165,7 @@ public enum MachineRun {
     let bytes = (try? messages.bytes(at: 0, count: 1 << 14)) ?? []
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
     return lines.filter { !$0.contains("icount sleep disabled and no active timers") }
-      .joined(separator: "; ")
+      .joined(separator: "\n")
   }
 
   private static func lastLine(_ text: [UInt8]) -> String {

@@ -38,7 +38,7 @@ struct RunReport {
       ("start_instructions", "\(result.startInstructions)"),
       ("events", "\(statistics.recordCount)"),
       ("digest", quoted(result.digest)),
-      ("repeatable", plan.isInteractive || result.cause == .timeout ? "false" : "true"),
+      ("repeatable", result.unrepeatable == nil ? "true" : "false"),
       ("refused_calls", "[\(calls.joined(separator: ", "))]"),
       ("kernel_sha256", quoted(plan.kernel.digest)),
       ("root_sha256", quoted(plan.disk.digest)),

@@ -16,6 +16,9 @@ struct RunResult {
   /// What went wrong, where something did.
   var failure: ToolFailure?
 
+  /// Why the digest may differ the next time, or nil where it may not.
+  var unrepeatable: String?
+
   var statistics = RunStatistics()
   var peakResident = PageCount.zero
   var managed = PageCount.zero

@@ -87,9 +87,7 @@ struct RunSummary {
   }
 
   private var note: String? {
-    if result.cause == .timeout { return "the host's clock ended it: the digest is not repeatable" }
-    if plan.isInteractive { return "input came as it was typed: the digest is not repeatable" }
-    return nil
+    result.unrepeatable.map { "\($0): the digest is not repeatable" }
   }
 
   private var next: String {

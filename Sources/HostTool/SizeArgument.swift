@@ -33,6 +33,17 @@ public struct SizeArgument: Equatable, Sendable {
   }
 }
 
+extension SizeArgument: CustomStringConvertible {
+  /// The size as a user would write it.
+  public var description: String {
+    for (letter, shift) in [("T", UInt64(40)), ("G", 30), ("M", 20), ("K", 10)]
+    where bytes.value.trailingZeroBitCount >= shift {
+      return "\(bytes.value >> shift)\(letter)"
+    }
+    return "\(bytes.value)"
+  }
+}
+
 /// Decimal digits as a number; nil for an empty text, any other character, and overflow.
 func decimalNumber(_ digits: Substring.UTF8View) -> UInt64? {
   guard !digits.isEmpty else { return nil }

@@ -34,7 +34,9 @@ struct QuireCommand: ParsableCommand {
         printToStandardOutput(fullMessage(for: error))
         Glibc.exit(0)
       }
-      let usage = ToolFailure(.usage, message(for: error), "see ./quire help run")
+      var what = message(for: error)
+      if what.hasSuffix(".") { what.removeLast() }
+      let usage = ToolFailure(.usage, what, "see ./quire help run")
       printToStandardError(usage.line)
       Glibc.exit(usage.status.rawValue)
     }

@@ -13,7 +13,7 @@ struct RunCommand: ParsableCommand {
       usage: "quire run [OPTION]... [--] PROGRAM [ARG]...")
   }
 
-  @Option(help: "RAM of the machine: 4096, 64K, 256M, 2G. (default: 256M)")
+  @Option(help: ArgumentHelp("RAM of the machine: 64K, 256M, 2G.", valueName: "SIZE"))
   var memory: SizeArgument = SizeArgument(ByteCount(256 << 20))
   @Option(
     help: ArgumentHelp(
@@ -21,7 +21,8 @@ struct RunCommand: ParsableCommand {
   var file: [String] = []
   @Option(help: ArgumentHelp("Set a variable of the program. Repeatable.", valueName: "NAME=VALUE"))
   var env: [String] = []
-  @Option(help: ArgumentHelp("The program's folder. (default: this one if packed)", valueName: "DIR"))
+  @Option(
+    help: ArgumentHelp("The program's folder. (default: this one if packed)", valueName: "DIR"))
   var workdir: String?
   @Option(help: ArgumentHelp("The program's user.", valueName: "UID"))
   var user: UInt32 = 0
@@ -99,6 +100,7 @@ struct RunCommand: ParsableCommand {
     if words.first == "--" {
       words = words.dropFirst()
     } else if let first = words.first, first.hasPrefix("-"), first != "-" {
+      if first == "--help" || first == "-h" { throw CleanExit.helpRequest(self) }
       throw ToolFailure(.usage, "unknown option \(first)", "see ./quire help run")
     }
     guard !words.isEmpty else {
@@ -123,6 +125,8 @@ enum DiskModel: String, ExpressibleByArgument, CaseIterable { case ssd, hdd, nvm
 
 enum Accelerator: String, ExpressibleByArgument, CaseIterable { case tcg, kvm }
 
-extension SizeArgument: ExpressibleByArgument {}
+extension SizeArgument: ExpressibleByArgument {
+  public var defaultValueDescription: String { description }
+}
 
 extension DurationArgument: ExpressibleByArgument {}
