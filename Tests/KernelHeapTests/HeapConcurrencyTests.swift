@@ -35,6 +35,21 @@ struct HeapConcurrencyTests {
     #expect(test.isWhole)
   }
 
+  @Test func `an object that one CPU freed goes to that CPU first`() throws {
+    let test = try TestHeap(cpuCount: 2)
+    let heap = test.heap
+    let object = try heap.allocate(SmallObject(seed: 1))
+    heap.free(object)
+    try CPUView.$threadCPU.withValue(1) {
+      let other = try heap.allocate(SmallObject(seed: 2))
+      #expect(other != object)
+      heap.free(other)
+    }
+    let again = try heap.allocate(SmallObject(seed: 3))
+    #expect(again == object)
+    heap.free(again)
+  }
+
   private static func work(_ heap: ObjectHeap<CPUView>, _ cpu: Int, _ mailboxes: [Mailbox]) {
     var generator = SeededGenerator(seed: UInt64(cpu))
     for _ in 0..<4000 {
