@@ -34,6 +34,7 @@ let package = Package(
     .library(name: "MemoryEvents", targets: ["MemoryEvents"]),
     .library(name: "Machine", targets: ["Machine"]),
     .library(name: "PageTableFormats", targets: ["PageTableFormats"]),
+    .library(name: "MachineConformance", targets: ["MachineConformance"]),
     .library(name: "PageFrames", targets: ["PageFrames"]),
     .library(name: "KernelHeap", targets: ["KernelHeap"]),
     .library(name: "PageTables", targets: ["PageTables"]),
@@ -79,7 +80,10 @@ let package = Package(
     layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
     // Machines for the host
     layer("SimulatedMachine", on: hardware),
-    suite("SimulatedMachineTests", of: hardware + ["SimulatedMachine"]),
+    // What each of them must do
+    layer("MachineConformance", on: hardware),
+    suite(
+      "SimulatedMachineTests", of: hardware + ["SimulatedMachine", "MachineConformance"]),
     suite(
       "SimulationTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
     // Optimised in debug builds too, since it is the optimiser that would break them.

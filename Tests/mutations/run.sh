@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Breaks the core, one line at a time, in a copy of the tree, and demands that the tests notice.
+# Usage: run.sh [LIST]
+set -eu
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+list=${1:-$root/Tests/mutations/core.txt}
+# The copy stays, so that the next run builds little.
+copy=${QUIRE_MUTATIONS:-$root/.build/mutations}
+log=$copy.log
+mkdir -p "$copy"
+
+say() { printf '%s\n' "$*" >&2; }
+
+copy_tree() {
+  cd "$root"
+  git ls-files -co --exclude-standard -z >"$copy.files"
+  # What is gone from the tree goes from the copy.
+  (cd "$copy" && find . -type f -not -path './.build/*' -print0 | sed -z 's|^\./||' | sort -z) |
+    { sort -z "$copy.files" >"$copy.sorted"; comm -z -23 - "$copy.sorted"; } |
+    (cd "$copy" && xargs -0 -r rm -f)
+  xargs -0 -r cp -p --parents -t "$copy" <"$copy.files" 2>/dev/null || true
+  cd "$copy"
+}
+
+build() { swift build --build-tests >"$log" 2>&1; }
+
+# Fails too where a break makes the tests run for ever.
+test_passes() { timeout 300 swift test --skip-build --filter "$1" >"$log" 2>&1; }
+
+copy_tree
+build || { say "the unbroken tree does not build: see $log"; exit 125; }
+grep -v '^#' "$list" | sed -n 's/.* ;; //p' | sort -u | while read -r filter; do
+  test_passes "$filter" || { say "$filter fails without a break: see $log"; exit 125; }
+  grep -q 'Test run with [1-9]' "$log" || { say "$filter names no test"; exit 125; }
+done
+
+missed=0
+count=0
+while IFS= read -r line; do
+  case $line in '#'* | '') continue ;; esac
+  file=${line%% ;; *}
+  filter=${line##* ;; }
+  rest=${line#* ;; }
+  expression=${rest% ;; *}
+  count=$((count + 1))
+  sed -i "$expression" "$file"
+  if cmp -s "$file" "$root/$file"; then
+    say "changes nothing: $line"
+    missed=$((missed + 1))
+  elif ! build; then
+    say "does not build: $line"
+    missed=$((missed + 1))
+  elif test_passes "$filter"; then
+    say "not noticed: $line"
+    missed=$((missed + 1))
+  else
+    say "noticed: $file: $expression"
+  fi
+  cp -p "$root/$file" "$file"
+done <"$list"
+
+say "$((count - missed)) of $count breaks were noticed"
+[ "$missed" -eq 0 ]
