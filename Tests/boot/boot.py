@@ -42,6 +42,13 @@ def run(options, quiet):
     struct.pack_into("<Q", view, 8, options.memory)
     for number, path in enumerate(options.disk):
         struct.pack_into("<Q", view, 0x40 + 8 * number, os.path.getsize(path))
+    block = b""
+    for tag, words in ((1, options.argument[:1]), (2, options.argument),
+                       (3, ["PATH=/bin"]), (4, ["/"]), (5, ["0"])):
+        block += b"".join(bytes([tag]) + word.encode() + b"\0" for word in words)
+    view[0x1000:0x1000 + len(block) + 1] = block + b"\0"
+    struct.pack_into("<Q", view, 0x10, len(block) + 1)
+    struct.pack_into("<Q", view, 0x540, 1)
     struct.pack_into("<Q", view, 0, MAGIC)
     process = subprocess.Popen(command(options, descriptor), pass_fds=[descriptor],
                                stdin=subprocess.DEVNULL)
@@ -63,6 +70,12 @@ def run(options, quiet):
         fresh = bytes(view[0x20000 + place % 0x20000] for place in range(start, end))
         struct.pack_into("<Q", view, 0x6C0, end)
         text += fresh
+        for offset, size, head, tail in ((0x200000, 0x100000, 0x580, 0x5C0),
+                                         (0x40000, 0x40000, 0x600, 0x640)):
+            start, end = word(tail), word(head)
+            text += bytes(view[offset + place % size] for place in range(start, end))
+            fresh += bytes(view[offset + place % size] for place in range(start, end))
+            struct.pack_into("<Q", view, tail, end)
         if fresh and not quiet:
             sys.stdout.write(fresh.decode(errors="replace"))
             sys.stdout.flush()
@@ -90,6 +103,8 @@ def main():
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--poll", type=float, default=0.001)
     parser.add_argument("--timeout", type=float, default=60)
+    parser.add_argument("--argument", action="append", default=[],
+                        help="the program's path on disk 0, then its arguments")
     parser.add_argument("image")
     options = parser.parse_args()
     if options.memory < 2 << 20:

@@ -42,6 +42,7 @@ struct TestKernel: BitwiseCopyable {
 
   func run() {
     machine.record(MemoryEvent(.machineStarted, value: information.memoryBytes.value))
+    if contains("overflow-first", at: information.commandLine) { overflow(0) }
     machine.activate(root: state.value.memory.root)
     describe()
     testCosts()
