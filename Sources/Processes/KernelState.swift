@@ -66,5 +66,4 @@ struct ExitWork: FlagSet, BitwiseCopyable {
   static var timer: Self { Self(rawValue: 2) }
   /// Somebody else's turn.
   static var reschedule: Self { Self(rawValue: 4) }
-  static var everything: Self { Self(rawValue: 7) }
 }

@@ -117,7 +117,8 @@ extension Kernel {
     let previous = current
     let now = machine.now
     state.value.sliceEnd = now.advanced(byNanoseconds: Self.sliceNanoseconds)
-    state.value.exitWork = .everything
+    // What the last one left to do was its own; a wish to reschedule has just been granted.
+    state.value.exitWork = .signals.union(.timer)
     guard next != previous else { return }
     charge(previous, until: now)
     heap[next].startedRunning = now
