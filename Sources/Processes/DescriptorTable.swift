@@ -2,6 +2,7 @@
 
 import FileSystems
 import KernelHeap
+import Machine
 
 /// A program's open files by descriptor, in blocks of 64 made when they are first needed.
 ///
@@ -15,6 +16,10 @@ struct DescriptorTable: HeapObject {
   var blocks = InlineArray<16, Link<DescriptorBlock>>(repeating: Link(nil))
 
   init() {}
+
+  mutating func block(at index: Int) -> Link<DescriptorBlock> {
+    withMemoryBlock(over: &blocks) { $0.load(Link<DescriptorBlock>.self, at: index * 4) }
+  }
 
   /// The most descriptors. Linux: `RLIMIT_NOFILE`'s ceiling, here the table's.
   static var capacity: Int { 16 * DescriptorBlock.capacity }
@@ -32,6 +37,11 @@ struct DescriptorBlock: HeapObject {
   var files = InlineArray<64, Link<OpenFile>>(repeating: Link(nil))
 
   init() {}
+
+  /// A slot's file. By the bytes: an element of the array would copy the array.
+  mutating func file(at slot: Int) -> Link<OpenFile> {
+    withMemoryBlock(over: &files) { $0.load(Link<OpenFile>.self, at: slot * 4) }
+  }
 
   static var capacity: Int { 64 }
 }

@@ -22,7 +22,7 @@ extension Kernel {
   ) -> Reference<DescriptorBlock>? {
     let index = Int(descriptor >> 6)
     guard index < 16 else { return nil }
-    return heap[table].blocks[index].reference
+    return heap[table].block(at: index).reference
   }
 
   /// The open file of the running process, not counted anew.
@@ -38,7 +38,7 @@ extension Kernel {
     _ descriptor: UInt32, in table: Reference<DescriptorTable>
   ) -> Reference<OpenFile>? {
     guard let block = block(of: descriptor, in: table) else { return nil }
-    return heap[block].files[Int(descriptor & 63)].reference
+    return heap[block].file(at: Int(descriptor & 63)).reference
   }
 
   func file(_ descriptor: UInt32, of process: Reference<Process>) -> Reference<OpenFile>? {
@@ -141,7 +141,7 @@ extension Kernel {
   ) -> Reference<OpenFile>? {
     guard let block = block(of: descriptor, in: table) else { return nil }
     let index = Int(descriptor & 63)
-    let file = heap[block].files[index].reference
+    let file = heap[block].file(at: index).reference
     heap[block].files[index] = Link(nil)
     heap[block].used &= ~(1 << UInt64(index))
     heap[block].closesOnExecute &= ~(1 << UInt64(index))
@@ -222,7 +222,7 @@ extension Kernel {
   ) throws(Errno) -> Reference<DescriptorTable> {
     let copy = try allocate(DescriptorTable())
     for index in 0..<16 {
-      guard let block = heap[table].blocks[index].reference, heap[block].used != 0 else { continue }
+      guard let block = heap[table].block(at: index).reference, heap[block].used != 0 else { continue }
       do {
         heap[copy].blocks[index] = Link(try allocate(heap[block]))
       } catch {
@@ -230,7 +230,7 @@ extension Kernel {
         throw error
       }
       for slot in 0..<64 {
-        if let file = heap[block].files[slot].reference { fileSystems.retain(file) }
+        if let file = heap[block].file(at: slot).reference { fileSystems.retain(file) }
       }
     }
     return copy
@@ -241,9 +241,9 @@ extension Kernel {
     heap[table].users -= 1
     guard heap[table].users == 0 else { return }
     for index in 0..<16 {
-      guard let block = heap[table].blocks[index].reference else { continue }
+      guard let block = heap[table].block(at: index).reference else { continue }
       for slot in 0..<64 {
-        guard let file = heap[block].files[slot].reference else { continue }
+        guard let file = heap[block].file(at: slot).reference else { continue }
         heap[block].files[slot] = Link(nil)
         fileSystems.release(file)
       }
@@ -261,7 +261,7 @@ extension Kernel {
       table = copy
     }
     for index in 0..<16 {
-      guard let block = heap[table].blocks[index].reference else { continue }
+      guard let block = heap[table].block(at: index).reference else { continue }
       while heap[block].closesOnExecute != 0 {
         let slot = UInt32(heap[block].closesOnExecute.trailingZeroBitCount)
         if let file = take(UInt32(index) << 6 | slot, of: table) { fileSystems.release(file) }

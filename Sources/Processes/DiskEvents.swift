@@ -12,8 +12,16 @@ struct DiskEvents: BitwiseCopyable {
   }
 
   /// Sorted from the latest to the earliest, so that the next to come is at the end.
-  private var events = InlineArray<128, Event>(repeating: Event())
+  private let events: ResidentArray<Event>
   private(set) var count = 0
+
+  /// - Parameter block: of `byteCount` bytes.
+  init(in block: MemoryBlock) {
+    events = ResidentArray(
+      repeating: Event(), count: DiskTransfer.maximumInFlight, in: block)
+  }
+
+  static var byteCount: Int { MemoryLayout<Event>.stride * DiskTransfer.maximumInFlight }
 
   /// The time of the earliest, `never` if there is none.
   var next: VirtualTime { count == 0 ? .never : events[count - 1].time }

@@ -79,8 +79,7 @@ extension Kernel {
 
   private func unshareSignals(of process: Reference<Process>) {
     guard let signals = heap[process].signals.reference else { return }
-    if heap[signals].users > 1, let copy = try? allocate(heap[signals]) {
-      heap[copy].users = 1
+    if heap[signals].users > 1, let copy = try? duplicate(signals) {
       heap[signals].users -= 1
       heap[process].signals = Link(copy)
     }

@@ -101,9 +101,7 @@ extension Kernel {
       heap[signals].users += 1
       heap[child].signals = Link(signals)
     } else {
-      var copy = heap[signals]
-      copy.users = 1
-      heap[child].signals = Link(try allocate(copy))
+      heap[child].signals = Link(try duplicate(signals))
     }
     if flags.contains(.folder) {
       heap[folder].users += 1
@@ -131,6 +129,16 @@ extension Kernel {
         throw Errno(error)
       }
     }
+  }
+
+  /// A copy of what a program wants done with signals.
+  ///
+  /// Not inlined: the copy passes over the stack, which is to be given back at once.
+  @inline(never)
+  func duplicate(_ signals: Reference<SignalState>) throws(Errno) -> Reference<SignalState> {
+    let copy = try allocate(heap[signals])
+    heap[copy].users = 1
+    return copy
   }
 
   private func makeTask(for child: Reference<Process>, _ request: ForkRequest) throws(Errno) {

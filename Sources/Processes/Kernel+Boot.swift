@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import FileSystems
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine
@@ -38,29 +39,51 @@ extension Kernel {
     core.heap[process].task = Link(task)
     core.heap[process].name = initName
     core.heap[task].isFresh = false
-    let state = try place(
-      KernelState(
-        machine: machine, frames: core.frames, heap: core.heap, tables: core.tables,
-        mappings: core.mappings, memory: core.memory, files: files, current: task,
-        activeRoot: core.memory.value.kernelRoot, initProcess: process),
-      core.frames)
+    let state = try placeState(core, files, task, process)
     let kernel = Kernel(state: state)
     state.value.lastIdentifier = 1
     kernel.enterProcess(process)
     return kernel
   }
 
+  private static func placeState(
+    _ core: MemoryCore<M>, _ files: Resident<FileSystemState>, _ task: Reference<Task>,
+    _ process: Reference<Process>
+  ) throws(AllocationError) -> Resident<KernelState<M>> {
+    let sleepers = LinkedList<Reference<Task>>()
+    return try place(
+      KernelState(
+        machine: core.machine, frames: core.frames, heap: core.heap, tables: core.tables,
+        mappings: core.mappings, memory: core.memory, files: files, current: task,
+        sleepers: ResidentArray(
+          repeating: sleepers, count: 64,
+          in: try block(64 * MemoryLayout.stride(ofValue: sleepers), core.frames)),
+        diskEvents: DiskEvents(in: try block(DiskEvents.byteCount, core.frames)),
+        activeRoot: core.memory.value.kernelRoot,
+        buckets: ResidentArray(
+          repeating: Link(nil), count: 64,
+          in: try block(64 * MemoryLayout<Link<Process>>.stride, core.frames)),
+        initProcess: process),
+      core.frames)
+  }
+
   /// Puts a value into frames of its own, for as long as the machine lives.
   private static func place<Value: BitwiseCopyable>(
     _ value: Value, _ frames: PageFrames<M>
   ) throws(AllocationError) -> Resident<Value> {
-    let size = ByteCount(UInt64(MemoryLayout<Value>.size))
+    Resident(placing: value, in: try block(MemoryLayout<Value>.size, frames))
+  }
+
+  /// Frames for so many bytes, for as long as the machine lives.
+  private static func block(
+    _ byteCount: Int, _ frames: PageFrames<M>
+  ) throws(AllocationError) -> MemoryBlock {
+    let size = ByteCount(UInt64(byteCount))
     guard let order = Order(holding: size.pagesRoundedUp) else { throw .orderTooLarge }
     let request = FrameRequest(order: order, kind: .plain, content: .zeroed)
     let first = try frames.allocate(request).surrender()
-    let block = frames.machine.directMap.block(
+    return frames.machine.directMap.block(
       at: first.address, byteCount: order.pageCount.bytes)
-    return Resident(placing: value, in: block)
   }
 
   private static var initName: InlineArray<16, UInt8> {

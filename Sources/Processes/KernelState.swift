@@ -28,10 +28,10 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var exitWork = ExitWork.nothing
   var runQueue = LinkedList<Reference<Task>>()
   /// Sleepers by a hash of their key. Linux: `bit_wait_table`.
-  var sleepers = InlineArray<64, LinkedList<Reference<Task>>>(repeating: LinkedList())
+  let sleepers: ResidentArray<LinkedList<Reference<Task>>>
   /// Tasks that wait for a time, the earliest first.
   var timed = LinkedList<Reference<Task>>()
-  var diskEvents = DiskEvents()
+  var diskEvents: DiskEvents
   /// The earliest alarm of any process.
   var nextAlarm = VirtualTime.never
   var sliceEnd = VirtualTime.never
@@ -42,7 +42,7 @@ struct KernelState<M: Machine>: BitwiseCopyable {
 
   // Processes
   var processes = LinkedList<Reference<Process>>()
-  var buckets = InlineArray<64, Link<Process>>(repeating: Link(nil))
+  let buckets: ResidentArray<Link<Process>>
   var lastIdentifier: UInt32 = 0
   var initProcess: Reference<Process>
   /// The program that the machine was started for, once it has begun.

@@ -2,6 +2,7 @@
 
 import KernelHeap
 import LinuxABI
+import Machine
 
 /// What a program wants done with each signal, and what came with those that are pending.
 ///
@@ -25,8 +26,17 @@ struct SignalState: HeapObject {
 
   init() {}
 
-  func action(of signal: Signal) -> SignalAction { actions[Int(signal.number) - 1] }
-  func record(of signal: Signal) -> Record { records[Int(signal.number) - 1] }
+  // Reads go by the bytes: an element of an array inside a heap object would copy the array.
+
+  mutating func action(of signal: Signal) -> SignalAction {
+    let place = (Int(signal.number) - 1) * MemoryLayout<SignalAction>.stride
+    return withMemoryBlock(over: &actions) { $0.load(SignalAction.self, at: place) }
+  }
+
+  mutating func record(of signal: Signal) -> Record {
+    let place = (Int(signal.number) - 1) * MemoryLayout<Record>.stride
+    return withMemoryBlock(over: &records) { $0.load(Record.self, at: place) }
+  }
 
   mutating func setAction(of signal: Signal, to action: SignalAction) {
     actions[Int(signal.number) - 1] = action
@@ -37,7 +47,7 @@ struct SignalState: HeapObject {
   }
 
   /// Whether the signal would do nothing if it came.
-  func ignores(_ signal: Signal) -> Bool {
+  mutating func ignores(_ signal: Signal) -> Bool {
     switch action(of: signal).handler {
     case SignalAction.ignoringHandler: true
     case SignalAction.defaultHandler: signal.defaultAction == .ignore
@@ -46,9 +56,11 @@ struct SignalState: HeapObject {
   }
 
   /// The signals whose handler is of a kind, for /proc.
-  func signals(where predicate: (SignalAction) -> Bool) -> SignalSet {
+  mutating func signals(where predicate: (SignalAction) -> Bool) -> SignalSet {
     var set = SignalSet.empty
-    for index in 0..<64 where predicate(actions[index]) { set.bits |= 1 << UInt64(index) }
+    for index in 0..<64 {
+      if predicate(action(of: Signal(UInt8(index + 1)))) { set.bits |= 1 << UInt64(index) }
+    }
     return set
   }
 
@@ -57,7 +69,8 @@ struct SignalState: HeapObject {
   /// Linux: `flush_signal_handlers()`.
   mutating func resetForNewProgram() {
     for index in 0..<64 {
-      let ignored = actions[index].handler == SignalAction.ignoringHandler
+      let old = action(of: Signal(UInt8(index + 1))).handler
+      let ignored = old == SignalAction.ignoringHandler
       actions[index] = SignalAction()
       if ignored { actions[index].handler = SignalAction.ignoringHandler }
     }
