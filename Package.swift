@@ -51,7 +51,7 @@ let package = Package(
     // L0
     layer("MemoryUnits"),
     layer("IntrusiveStructures", on: ["MemoryUnits"]),
-    layer("MemoryEvents", on: ["MemoryUnits"]),
+    layer("MemoryEvents"),
     // L1
     layer("PageTableFormats", on: ["MemoryUnits"]),
     layer("Machine", on: units + ["PageTableFormats"]),
@@ -70,10 +70,10 @@ let package = Package(
     // L5
     layer("Reclaim", on: mechanisms + ["AddressSpaces"]),
     layer("OutOfMemory", on: mechanisms + ["AddressSpaces"]),
-    layer("MemoryManagement", on: management),
+    layer("MemoryManagement", on: mechanisms + ["KernelMappings", "AddressSpaces"]),
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
-    layer("FileSystems", on: management + ["MemoryManagement", "LinuxABI"]),
+    layer("FileSystems", on: mechanisms + ["AddressSpaces", "LinuxABI"]),
     suite(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
@@ -103,13 +103,15 @@ let package = Package(
     .executableTarget(
       name: "quire",
       dependencies: [
-        "HostTool", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "MemoryUnits", "HostTool",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     // Tests
+    suite("TidyTests", of: ["MemoryEvents"]),
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
     suite("HostToolTests", of: ["HostTool", "CHostSystem", "MemoryEvents", "MemoryUnits"]),
-    suite("IntrusiveStructuresTests", of: ["IntrusiveStructures"]),
+    suite("IntrusiveStructuresTests", of: ["MemoryUnits", "IntrusiveStructures"]),
     suite(
       "KernelHeapTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
     suite(

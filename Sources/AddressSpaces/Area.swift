@@ -87,6 +87,7 @@ public struct AreaAttributes: FlagSet, Sendable, BitwiseCopyable {
 
 /// What /proc/PID/maps says of an area.
 public struct AreaDescription: Sendable, BitwiseCopyable {
+  /// The areas that /proc/PID/maps gives a name although no file is there.
   public enum Name: UInt8, Sendable, BitwiseCopyable { case none, heap, stack }
 
   public var start: VirtualAddress

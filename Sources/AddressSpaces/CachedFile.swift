@@ -11,6 +11,7 @@ public struct CachedFile: HeapObject {
   public static var cacheName: StaticString { "address_space" }
   public static var cacheIndex: Int { 4 }
 
+  /// Where its pages come from, and whether they can be had again.
   public enum Backing: UInt8, Sendable, BitwiseCopyable {
     /// Pages are read from a disk, and clean ones may be dropped.
     case disk

@@ -6,6 +6,7 @@ import PageTableFormats
 
 /// What a program asks of `mmap`.
 public struct MapRequest: BitwiseCopyable {
+  /// Where it is to be.
   public enum Placement: BitwiseCopyable {
     /// Wherever there is room, from the top down.
     case anywhere
@@ -17,6 +18,7 @@ public struct MapRequest: BitwiseCopyable {
     case fixedNoReplace(VirtualAddress)
   }
 
+  /// What the pages hold before they are written to.
   public enum Source: BitwiseCopyable {
     case anonymous
     /// The file from this page on.

@@ -46,6 +46,7 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
 public struct SleepKey: Equatable, Sendable, BitwiseCopyable {
   public let value: UInt64
 
+  /// The frame's lock: its contents are on their way.
   public static func frame(_ frame: PageFrameNumber) -> Self {
     Self(value: UInt64(frame.value))
   }

@@ -16,9 +16,9 @@ struct ChildProcess {
     _ path: String, _ arguments: [String], environment: [String], output: Int32, error: Int32,
     kept: Int32 = -1
   ) throws(HostError) {
+    // SAFETY: both lists end with nil and live for the length of the call.
     let pid = unsafe withTerminatedTexts(arguments) { arguments in
       unsafe withTerminatedTexts(environment) { environment in
-        // SAFETY: both lists end with nil and live for the length of the call.
         unsafe spawn_bound(path, arguments, environment, -1, output, error, kept)
       }
     }

@@ -33,8 +33,8 @@ final class EventLog {
     _ records: UnsafeRawBufferPointer, each: (MemoryEvent) -> Void
   ) throws(ToolFailure) {
     precondition(records.count % MemoryEvent.byteCount == 0, "half a record")
-    unsafe digest.add(records)
     // SAFETY: the bytes are only read, within the buffer's length.
+    unsafe digest.add(records)
     if let binary { try binary.add(unsafe Array(records)) }
     for place in stride(from: 0, to: records.count, by: MemoryEvent.byteCount) {
       // SAFETY: a whole record lies at the place, and the type is plain bytes.

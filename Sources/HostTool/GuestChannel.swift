@@ -49,10 +49,10 @@ final class GuestChannel {
 
   /// Prepares the mailbox before the machine starts.
   func prepare(arguments: [UInt8], terminals: UInt64, seed: UInt64, diskBytes: UInt64) {
+    // SAFETY: `ArgumentBlock` keeps the block within its place, and copyBytes checks it.
     unsafe memory.withChannel(
       at: ChannelLayout.argumentsOffset, count: ChannelLayout.argumentsBytes
     ) { place in
-      // SAFETY: `ArgumentBlock` keeps the block within its place, and copyBytes checks it.
       unsafe place.copyBytes(from: arguments)
     }
     memory.store(memory.size.value, ChannelLayout.memoryBytesOffset)
@@ -104,6 +104,7 @@ final class GuestChannel {
     let eventHead = try events.head(in: memory)
     var moved = eventHead != events.tail
     var failure: ToolFailure?
+    // SAFETY: the log only reads the records, within their length.
     try unsafe events.read(to: eventHead, from: memory) { (records) throws(ToolFailure) in
       try unsafe log.add(records) { event in
         guard event.kind == EventKind.streamTransferred.rawValue else { return }
@@ -131,8 +132,8 @@ final class GuestChannel {
   private func drainText() throws(ToolFailure) -> Bool {
     let head = try text.head(in: memory)
     if head == text.tail { return false }
+    // SAFETY: the part is only read, within its length.
     try unsafe text.read(to: head, from: memory) { (part) throws(ToolFailure) in
-      // SAFETY: the part is only read, within its length.
       unsafe lastText += Array(part)
       if lastText.count > 4096 { lastText.removeFirst(lastText.count - 4096) }
       // Nobody may be there to read it; the machine goes on.
@@ -147,8 +148,8 @@ final class GuestChannel {
     guard count > 0 else { return false }
     guard wait_readable(inputDescriptor, 0) != 0 else { return false }
     var hasEnded = false
+    // SAFETY: the part says its own length.
     unsafe input.fill(count, in: memory) { place in
-      // SAFETY: the part says its own length.
       let result = unsafe read(inputDescriptor, place.baseAddress, place.count)
       // A closed or broken input ends like an empty one.
       hasEnded = result == 0 || (result < 0 && errno != EINTR && errno != EAGAIN)

@@ -33,6 +33,7 @@ final class GuestMemory {
     }
     self.size = size
     descriptor = file
+    // SAFETY: kept by this object alone, which unmaps it.
     unsafe base = mapping
     byteCount = Int(total)
   }

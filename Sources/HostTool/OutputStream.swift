@@ -34,6 +34,7 @@ struct OutputStream {
     if end <= ring.tail { return false }
     var closed = isClosed
     let (descriptor, number) = (descriptor, number)
+    // SAFETY: the part is only read, within its length.
     try unsafe ring.read(to: end, from: memory) { (part) throws(ToolFailure) in
       if closed { return }
       do throws(HostError) { try unsafe writeAll(part, to: descriptor) } catch {

@@ -69,6 +69,7 @@ struct RingReader {
     while tail < end {
       let place = tail & (capacity - 1)
       let count = min(end - tail, capacity - place)
+      // SAFETY: the part lies in the ring; the writer stays out of it until the tail has moved.
       try unsafe memory.withChannel(
         at: dataOffset + Int(place) * unit, count: Int(count) * unit
       ) { (part) throws(ToolFailure) in
@@ -104,6 +105,7 @@ struct InputRing {
   ) {
     let place = Int(head & (Self.capacity - 1))
     precondition(count <= ChannelLayout.inputBytes - place, "a part beyond the ring")
+    // SAFETY: the part lies in the ring; the reader stays out of it until the head has moved.
     let filled = unsafe memory.withChannel(
       at: ChannelLayout.inputOffset + place, count: count
     ) { unsafe body($0) }

@@ -20,12 +20,16 @@ public struct Bitmap<Words: BitmapWords> {
     self.bitCount = bitCount
   }
 
+  /// Whether a number is a member. Linux: `test_bit()`.
   public func contains(_ bit: Int) -> Bool {
     precondition(bit >= 0 && bit < bitCount, "beyond the bitmap")
     return words.word(at: bit >> 6) >> UInt64(bit & 63) & 1 != 0
   }
 
+  /// Makes a number a member. Linux: `set_bit()`.
   public func insert(_ bit: Int) { insert(bit..<bit + 1) }
+
+  /// Makes a number no member. Linux: `clear_bit()`.
   public func remove(_ bit: Int) { remove(bit..<bit + 1) }
 
   /// Linux: `bitmap_set()`.
@@ -74,8 +78,13 @@ public struct InlineBitmap<let wordCount: Int>: BitwiseCopyable, Sendable {
 
   public static var bitCount: Int { wordCount * 64 }
 
+  /// Whether a number is a member.
   public func contains(_ bit: Int) -> Bool { words[bit >> 6] >> UInt64(bit & 63) & 1 != 0 }
+
+  /// Makes a number a member.
   public mutating func insert(_ bit: Int) { words[bit >> 6] |= 1 << UInt64(bit & 63) }
+
+  /// Makes a number no member.
   public mutating func remove(_ bit: Int) { words[bit >> 6] &= ~(1 << UInt64(bit & 63)) }
 
   /// The number of members.

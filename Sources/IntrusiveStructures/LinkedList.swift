@@ -29,6 +29,9 @@ public struct LinkedList<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
 
   public var isEmpty: Bool { first == nil }
 
+  /// Makes a node the first. Linux: `list_add()`.
+  ///
+  /// - Precondition: it is in no list.
   public mutating func pushFront<Links: ListLinks>(_ node: Node, in links: Links)
   where Links.Node == Node {
     links.setPrevious(of: node, to: nil)
@@ -38,6 +41,9 @@ public struct LinkedList<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     count += 1
   }
 
+  /// Makes a node the last. Linux: `list_add_tail()`.
+  ///
+  /// - Precondition: it is in no list.
   public mutating func pushBack<Links: ListLinks>(_ node: Node, in links: Links)
   where Links.Node == Node {
     links.setNext(of: node, to: nil)
@@ -72,6 +78,7 @@ public struct LinkedList<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     count -= 1
   }
 
+  /// Takes the first node out, nil if there is none.
   public mutating func popFront<Links: ListLinks>(in links: Links) -> Node?
   where Links.Node == Node {
     guard let first else { return nil }
@@ -79,6 +86,7 @@ public struct LinkedList<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     return first
   }
 
+  /// Takes the last node out, nil if there is none.
   public mutating func popBack<Links: ListLinks>(in links: Links) -> Node?
   where Links.Node == Node {
     guard let last else { return nil }

@@ -29,6 +29,9 @@ public struct SpinLock: ~Copyable {
     return true
   }
 
+  /// Takes the lock, spinning until it is free. Linux: `spin_lock()`.
+  ///
+  /// - Precondition: the caller does not hold it.
   public func acquire() {
     observe(.willAcquire)
     while !exchange() { observe(.isWaiting) }

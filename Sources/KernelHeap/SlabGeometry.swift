@@ -30,6 +30,7 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
 
   public var objectsPerSlab: Int { objectCount(order) }
 
+  /// The objects that a slab of an order holds.
   public func objectCount(_ order: Order) -> Int {
     Self.slabByteCount(order) / objectByteCount
   }

@@ -27,10 +27,13 @@ public struct WaitStatus: Equatable, Sendable, BitwiseCopyable {
 
   init(value: UInt32) { self.value = value }
 
+  /// It ended by itself. Linux: `WIFEXITED()`.
   public static func exited(_ code: UInt8) -> Self { Self(value: UInt32(code) << 8) }
+  /// A signal ended it. Linux: `WIFSIGNALED()`, `WCOREDUMP()`.
   public static func signalled(_ signal: Signal, dumped: Bool) -> Self {
     Self(value: UInt32(signal.number) | (dumped ? 0x80 : 0))
   }
+  /// A signal stopped it. Linux: `WIFSTOPPED()`.
   public static func stopped(_ signal: Signal) -> Self {
     Self(value: UInt32(signal.number) << 8 | 0x7F)
   }

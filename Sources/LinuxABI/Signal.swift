@@ -72,8 +72,11 @@ public struct SignalSet: Equatable, Sendable, BitwiseCopyable {
   public static var synchronous: Self { Self(bits: 0x4000_04D8) }
 
   public var isEmpty: Bool { bits == 0 }
+  /// Whether a signal is in it. Linux: `sigismember()`.
   public func contains(_ signal: Signal) -> Bool { bits & Self(signal).bits != 0 }
+  /// The signals that are in either.
   public func union(_ other: Self) -> Self { Self(bits: bits | other.bits) }
+  /// Its signals that are not in the other.
   public func subtracting(_ other: Self) -> Self { Self(bits: bits & ~other.bits) }
 
   /// The signal with the smallest number, nil if there is none.

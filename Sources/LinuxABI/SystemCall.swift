@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The system calls of x86-64 by number, every one that Linux 6.12 has, whether Quire has it or not.
+/// The system calls of x86-64 by number: all that Linux 6.12 has, whether Quire has them or not.
 ///
 /// The names are Linux's own; each is what a program's trace shows.
 ///

@@ -22,16 +22,21 @@ public struct DirectMap: BitwiseCopyable, Sendable {
     memory.part(from: Int(address.value), byteCount: Int(byteCount.value))
   }
 
+  /// The bytes of a frame. Linux: `page_address()`.
+  ///
+  /// - Precondition: the frame lies below the limit.
   public func frame(_ frame: PageFrameNumber) -> MemoryBlock {
     block(at: frame.address, byteCount: ByteCount(PageSize.base.bytes))
   }
 
+  /// Reads a plain value, at any alignment.
   public func load<Value: BitwiseCopyable>(
     _ type: Value.Type, at address: PhysicalAddress
   ) -> Value {
     memory.load(type, at: Int(address.value))
   }
 
+  /// Writes a plain value, at any alignment.
   public func store<Value: BitwiseCopyable>(_ value: Value, at address: PhysicalAddress) {
     memory.store(value, at: Int(address.value))
   }

@@ -136,6 +136,7 @@ public enum UserRegister: UInt8, Sendable {
 
 /// A transfer between a disk and frames.
 public struct DiskTransfer: Sendable, BitwiseCopyable {
+  /// Read: from the disk to memory.
   public enum Direction: UInt8, Sendable, BitwiseCopyable { case read, write }
 
   /// The disk, root first.

@@ -12,12 +12,16 @@ public struct MemoryBlock: BitwiseCopyable, @unchecked Sendable {
   /// - Parameter base: memory that stays valid, and is reached by nothing else, for as long as
   ///   the machine lives.
   public init(unsafeBase base: UnsafeMutableRawPointer, byteCount: Int) {
+    // SAFETY: only kept; the caller answers for it, by the label.
     unsafe self.base = base
     self.byteCount = byteCount
   }
 
   /// Where the bytes are, for who keeps objects in them (`ObjectHeap`).
-  public var unsafeBase: UnsafeMutableRawPointer { unsafe base }
+  public var unsafeBase: UnsafeMutableRawPointer {
+    // SAFETY: only handed on; the reader answers for it, by the name.
+    unsafe base
+  }
 
   /// The bytes from an offset on.
   public func part(from offset: Int, byteCount count: Int) -> MemoryBlock {
@@ -82,10 +86,10 @@ public struct MemoryBlock: BitwiseCopyable, @unchecked Sendable {
 public func withMemoryBlock<Value: BitwiseCopyable, Result, Failure: Error>(
   over value: inout Value, _ body: (MemoryBlock) throws(Failure) -> Result
 ) throws(Failure) -> Result {
+  // SAFETY: the value lives as long as the body runs, and nobody else reaches it.
   try unsafe withUnsafeMutableBytes(of: &value) {
     (bytes: UnsafeMutableRawBufferPointer) throws(Failure) -> Result in
     guard let base = bytes.baseAddress else { preconditionFailure("a value without bytes") }
-    // SAFETY: the value lives as long as the body runs, and nobody else reaches it.
     let block = unsafe MemoryBlock(unsafeBase: base, byteCount: bytes.count)
     return try body(block)
   }

@@ -15,6 +15,7 @@ import MemoryUnits
 public typealias FrameTable = ResidentArray<FrameDescriptor>
 
 extension ResidentArray where Element == FrameDescriptor {
+  /// Whether there is a descriptor of the frame. Linux: `pfn_valid()`.
   public func contains(_ frame: PageFrameNumber) -> Bool { Int(frame.value) < count }
 
   /// The first frame of the block that a frame lies in: itself, where it is no part of a larger.

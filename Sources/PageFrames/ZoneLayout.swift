@@ -60,6 +60,7 @@ public struct ZoneLayout: Sendable, BitwiseCopyable {
     }
   }
 
+  /// The zone that a frame lies in.
   public func zone(of frame: PageFrameNumber) -> ZoneKind {
     if frame.value < ends.0 { return .dma }
     if frame.value < ends.1 { return .dma32 }

@@ -10,6 +10,7 @@ public enum DecodedEntry: Hashable, Sendable, BitwiseCopyable {
   case leaf(Leaf)
   case software(SoftwareEntry)
 
+  /// A page: its frame, its rights, and what the CPU noted.
   public struct Leaf: Hashable, Sendable, BitwiseCopyable {
     public var frame: PageFrameNumber
     public var protection: Protection

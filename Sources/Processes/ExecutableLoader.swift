@@ -70,7 +70,8 @@ extension Kernel {
     let end = (layout.highest &+ image.bias &+ 4095) & ~4095
     heap[space].breakStart = VirtualAddress(end)
     _ = spaces.setBreak(space, to: VirtualAddress(end))
-    heap[space].codeStart = VirtualAddress(layout.codeStart == .max ? 0 : layout.codeStart &+ image.bias)
+    let codeStart = layout.codeStart == .max ? 0 : layout.codeStart &+ image.bias
+    heap[space].codeStart = VirtualAddress(codeStart)
     heap[space].codeEnd = VirtualAddress(layout.codeEnd &+ image.bias)
     heap[space].dataStart = VirtualAddress(layout.dataStart &+ image.bias)
     heap[space].dataEnd = VirtualAddress(layout.dataEnd &+ image.bias)

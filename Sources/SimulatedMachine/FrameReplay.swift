@@ -51,7 +51,8 @@ public struct FrameReplay: Sendable {
 
     public var description: String {
       let kind = EventKind(rawValue: event.kind).map { "\($0)" } ?? "kind \(event.kind)"
-      return "\(kind) of frame \(event.frame) (detail \(event.detail), value \(event.value)): \(reason)"
+      let place = "frame \(event.frame) (detail \(event.detail), value \(event.value))"
+      return "\(kind) of \(place): \(reason)"
     }
   }
 

@@ -48,8 +48,8 @@ struct HostThread: @unchecked Sendable {
 
   init(_ context: ThreadContext, _ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
-    let start = unsafe Unmanaged.passRetained(Start(context, body)).toOpaque()
     // SAFETY: the new thread takes over the retained object.
+    let start = unsafe Unmanaged.passRetained(Start(context, body)).toOpaque()
     let error = unsafe pthread_create(
       &thread, nil,
       { argument in

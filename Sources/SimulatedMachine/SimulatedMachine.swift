@@ -20,6 +20,7 @@ public struct SimulatedMachine<Format: PageTableFormat>: Machine, @unchecked Sen
 
   public init(_ options: SimulationOptions) {
     LockChecks.install
+    // SAFETY: released by `tearDown`, or by the end of the process.
     unsafe reference = Unmanaged.passRetained(SimulatedHardware(options))
   }
 

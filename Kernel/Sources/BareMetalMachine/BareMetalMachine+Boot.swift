@@ -20,10 +20,9 @@ extension BareMetalMachine {
     startInformation: UInt64, counter: UInt64
   ) -> (machine: BareMetalMachine, information: BootInformation) {
     let machine = BareMetalMachine()
-    // SAFETY: nobody else has seen the page yet.
-    unsafe machine.state.initialize(to: MachineState())
-    unsafe machine.state.pointee.clockOffset = 0 &- counter
-    unsafe machine.state.pointee.directMapLimit = 1 << 30
+    machine.state = MachineState()
+    machine.state.clockOffset = 0 &- counter
+    machine.state.directMapLimit = 1 << 30
     DescriptorTables.load()
     dropIdentityMap()
     var information = BootInformation()
@@ -78,7 +77,7 @@ extension BareMetalMachine {
     }
     tables.map(upTo: information.channel.end)
     tables.map(at: LocalTimer.registers)
-    unsafe state.pointee.directMapLimit = information.channel.end.value
+    state.directMapLimit = information.channel.end.value
     information.devices = [
       MemoryRange(start: BlockDevice.firstSlot, byteCount: ByteCount(4096)),
       MemoryRange(start: LocalTimer.registers, byteCount: ByteCount(4096)),
@@ -90,8 +89,8 @@ extension BareMetalMachine {
     guard shared_load64(address) == ChannelLayout.magic else {
       stop("quire: no channel behind quire.memory\n")
     }
-    unsafe state.pointee.channel = address
-    unsafe state.pointee.eventLimit = UInt64(ChannelLayout.eventCount)
+    state.channel = address
+    state.eventLimit = UInt64(ChannelLayout.eventCount)
   }
 
   private static func describeImage(

@@ -8,28 +8,28 @@ import MemoryUnits
 /// Transfers. Nothing here interrupts: a transfer is looked for when its modelled time has come.
 extension BareMetalMachine {
   /// The disks that there are, and their sizes.
-  public var diskCount: Int { unsafe state.pointee.diskCount }
+  public var diskCount: Int { state.diskCount }
 
   public func byteCount(ofDisk index: Int) -> ByteCount {
     precondition(index < diskCount, "no such disk")
-    return unsafe state.pointee.disks[index].byteCount
+    return state.disks[index].byteCount
   }
 
   public func submit(_ transfer: DiskTransfer) {
     precondition(Int(transfer.disk) < diskCount, "no such disk")
     let tag = Int(transfer.tag)
-    unsafe BlockRequest(tag: transfer.tag, in: state.pointee.requests).fill(transfer)
-    unsafe state.pointee.diskOfTag[tag] = transfer.disk
-    unsafe state.pointee.disks[Int(transfer.disk)].submit(tag: transfer.tag)
+    BlockRequest(tag: transfer.tag, in: state.requests).fill(transfer)
+    state.diskOfTag[tag] = transfer.disk
+    state.disks[Int(transfer.disk)].submit(tag: transfer.tag)
   }
 
   public func finish(tag: UInt16) -> Bool {
-    let disk = unsafe Int(state.pointee.diskOfTag[Int(tag)])
-    let requests = unsafe state.pointee.requests
+    let disk = Int(state.diskOfTag[Int(tag)])
+    let requests = state.requests
     let request = BlockRequest(tag: tag, in: requests)
     withClockStopped {
       while true {
-        unsafe state.pointee.disks[disk].collect(requests: requests)
+        state.disks[disk].collect(requests: requests)
         if request.isDone { break }
         processor_pause()
       }
@@ -45,9 +45,9 @@ extension BareMetalMachine {
     var end = start
     let requests = end
     end += (UInt64(DiskTransfer.maximumInFlight) * BlockRequest.stride + 4095) & ~4095
-    unsafe state.pointee.requests = AddressLayout.directMap + requests
+    state.requests = AddressLayout.directMap + requests
     for tag in 0..<DiskTransfer.maximumInFlight {
-      unsafe BlockRequest(tag: UInt16(tag), in: state.pointee.requests)
+      BlockRequest(tag: UInt16(tag), in: state.requests)
         .prepare(physical: requests + UInt64(tag) * BlockRequest.stride)
     }
     var slot = BlockDevice.slotCount
@@ -55,8 +55,8 @@ extension BareMetalMachine {
       slot -= 1
       guard var disk = BlockDevice(slot: slot) else { continue }
       guard disk.start(rings: end, requests: requests) else { continue }
-      unsafe state.pointee.disks[state.pointee.diskCount] = disk
-      unsafe state.pointee.diskCount += 1
+      state.disks[state.diskCount] = disk
+      state.diskCount += 1
       end += 4096
     }
     return end

@@ -10,7 +10,7 @@ extension BareMetalMachine {
   public func record(_ event: MemoryEvent) {
     // SAFETY: a record is 32 plain bytes.
     let words = unsafe unsafeBitCast(event, to: InlineArray<4, UInt64>.self)
-    let channel = unsafe state.pointee.channel
+    let channel = state.channel
     let headPlace = channel &+ UInt64(ChannelLayout.eventHeadOffset)
     let head = shared_load64(headPlace)
     let slot = head & UInt64(ChannelLayout.eventCount - 1)
@@ -20,7 +20,7 @@ extension BareMetalMachine {
     shared_store64(place &+ 16, words[2])
     shared_store64(place &+ 24, words[3])
     shared_store64(headPlace, head &+ 1)
-    if unsafe head &+ 1 == state.pointee.eventLimit { waitForEventRoom() }
+    if head &+ 1 == state.eventLimit { waitForEventRoom() }
   }
 
   /// Waits until the host has read all but half a ring.
@@ -30,11 +30,11 @@ extension BareMetalMachine {
   @inline(never)
   private func waitForEventRoom() {
     let half = UInt64(ChannelLayout.eventCount / 2)
-    let wanted = unsafe state.pointee.eventLimit &- half
-    let tail = unsafe state.pointee.channel &+ UInt64(ChannelLayout.eventTailOffset)
+    let wanted = state.eventLimit &- half
+    let tail = state.channel &+ UInt64(ChannelLayout.eventTailOffset)
     withClockStopped {
       while shared_load64(tail) < wanted { processor_pause() }
     }
-    unsafe state.pointee.eventLimit &+= half
+    state.eventLimit &+= half
   }
 }

@@ -46,12 +46,12 @@ extension BareMetalMachine {
 
   /// Bytes may have to wait for the host, so the clock stands still meanwhile.
   private func withTextWindow(_ body: () -> Void) {
-    if unsafe state.pointee.channel == 0 || state.pointee.isReporting { return body() }
+    if state.channel == 0 || state.isReporting { return body() }
     withClockStopped(body)
   }
 
   private func put(_ byte: UInt8) {
-    let channel = unsafe state.pointee.channel
+    let channel = state.channel
     guard channel != 0 else { return processor_port_write8(Ports.serial, byte) }
     let headPlace = channel &+ UInt64(ChannelLayout.textHeadOffset)
     let tailPlace = channel &+ UInt64(ChannelLayout.textTailOffset)
@@ -64,7 +64,7 @@ extension BareMetalMachine {
 
   /// Writes how the machine ends into the mailbox.
   public func leave(_ state: ExitState, value: UInt64) {
-    let channel = unsafe self.state.pointee.channel
+    let channel = self.state.channel
     guard channel != 0 else { return }
     shared_store64(channel &+ UInt64(ChannelLayout.exitValueOffset), value)
     shared_store64(channel &+ UInt64(ChannelLayout.exitStateOffset), state.rawValue)

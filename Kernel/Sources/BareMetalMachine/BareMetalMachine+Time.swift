@@ -8,7 +8,7 @@ import MemoryUnits
 /// not count (waits for the host) or counts without being executed (idle time) is one offset.
 extension BareMetalMachine {
   public var now: VirtualTime {
-    VirtualTime(nanoseconds: unsafe processor_time_stamp() &+ state.pointee.clockOffset)
+    VirtualTime(nanoseconds: processor_time_stamp() &+ state.clockOffset)
   }
 
   public func withClockStopped(_ body: () -> Void) {
@@ -18,19 +18,19 @@ extension BareMetalMachine {
     LocalTimer.stop()
     body()
     let end = processor_time_stamp()
-    unsafe state.pointee.clockOffset &-= end &- start
+    state.clockOffset &-= end &- start
     armTimer()
   }
 
   public func setTimer(_ deadline: VirtualTime) {
-    unsafe state.pointee.deadline = deadline.nanoseconds
+    state.deadline = deadline.nanoseconds
     armTimer()
   }
 
   public func advance(to time: VirtualTime) {
     let current = now
     guard time > current else { return }
-    unsafe state.pointee.clockOffset &+= time.nanoseconds &- current.nanoseconds
+    state.clockOffset &+= time.nanoseconds &- current.nanoseconds
     armTimer()
   }
 
@@ -38,7 +38,7 @@ extension BareMetalMachine {
   ///
   /// A rest beyond the counter's 32 bits is cut: the trap then only arms it again.
   func armTimer() {
-    let deadline = unsafe state.pointee.deadline
+    let deadline = state.deadline
     if deadline == .max {
       LocalTimer.stop()
       return
@@ -51,11 +51,11 @@ extension BareMetalMachine {
   /// Takes a timer interrupt: true if the deadline is reached.
   func takeTimerInterrupt() -> Bool {
     LocalTimer.acknowledge()
-    guard unsafe now.nanoseconds >= state.pointee.deadline else {
+    guard now.nanoseconds >= state.deadline else {
       armTimer()
       return false
     }
-    unsafe state.pointee.deadline = .max
+    state.deadline = .max
     return true
   }
 }

@@ -13,15 +13,22 @@ import PageTableFormats
 public struct BareMetalMachine: Machine, @unchecked Sendable {
   public typealias Format = X8664Format
 
-  /// What the machine remembers; one page of the image, since there is one machine.
-  let state: UnsafeMutablePointer<MachineState>
+  /// One page of the image, since there is one machine.
+  private let page: UnsafeMutablePointer<MachineState>
+
+  /// What the machine remembers.
+  var state: MachineState {
+    // SAFETY: the page is the state's alone, for as long as the machine runs.
+    unsafeAddress { unsafe UnsafePointer(page) }
+    nonmutating unsafeMutableAddress { unsafe page }
+  }
 
   /// The machine that `start` has set up.
   public static var started: BareMetalMachine { BareMetalMachine() }
 
   init() {
     // SAFETY: the symbol of a page that is for this alone, zero until `start` fills it.
-    unsafe state = UnsafeMutablePointer(bitPattern: UInt(place_machine_state()))!
+    unsafe page = UnsafeMutablePointer(bitPattern: UInt(place_machine_state()))!
   }
 
   // MARK: Memory
@@ -30,7 +37,7 @@ public struct BareMetalMachine: Machine, @unchecked Sendable {
     // SAFETY: all RAM is mapped there, by the boot tables and by the kernel's.
     let memory = unsafe MemoryBlock(
       unsafeBase: UnsafeMutableRawPointer(bitPattern: UInt(AddressLayout.directMap))!,
-      byteCount: Int(state.pointee.directMapLimit))
+      byteCount: Int(state.directMapLimit))
     return DirectMap(memory)
   }
 
@@ -43,7 +50,7 @@ public struct BareMetalMachine: Machine, @unchecked Sendable {
   public var channel: MemoryBlock {
     // SAFETY: checked at boot to be RAM beyond what the zones are given.
     unsafe MemoryBlock(
-      unsafeBase: UnsafeMutableRawPointer(bitPattern: UInt(state.pointee.channel))!,
+      unsafeBase: UnsafeMutableRawPointer(bitPattern: UInt(state.channel))!,
       byteCount: ChannelLayout.byteCount)
   }
 

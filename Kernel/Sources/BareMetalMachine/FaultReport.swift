@@ -11,8 +11,9 @@ import MemoryUnits
 @c(machine_report_fault)
 func reportFault(_ frame: UnsafePointer<processor_frame>, _ address: UInt64) -> Never {
   let machine = BareMetalMachine()
-  if unsafe machine.state.pointee.isReporting { machine.halt() }
-  unsafe machine.state.pointee.isReporting = true
+  if machine.state.isReporting { machine.halt() }
+  machine.state.isReporting = true
+  // SAFETY: `Traps.S` hands over the registers that it has just saved on this stack.
   let frame = unsafe frame.pointee
   machine.write("kernel fault: trap ")
   machine.write(decimal: frame.vector)

@@ -7,6 +7,7 @@ import MemoryUnits
 import Processes
 
 /// The image's one global: the kernel, once it is built.
+// SAFETY: one CPU; set before the first task that reads it.
 nonisolated(unsafe) private var kernel: Kernel<BareMetalMachine>?
 
 /// Called by `Boot.S`, once, on the first task's stack.

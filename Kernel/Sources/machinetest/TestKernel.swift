@@ -35,7 +35,8 @@ struct TestKernel: BitwiseCopyable {
     let stacks: InlineArray<3, KernelStack> = [
       information.stack, memory.allocateStack(number: 0), memory.allocateStack(number: 1),
     ]
-    state = Resident(placing: TestState(information: information, memory: memory, stacks: stacks), in: block)
+    state = Resident(
+      placing: TestState(information: information, memory: memory, stacks: stacks), in: block)
   }
 
   private var information: BootInformation { state.value.information }
