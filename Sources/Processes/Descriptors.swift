@@ -222,7 +222,8 @@ extension Kernel {
   ) throws(Errno) -> Reference<DescriptorTable> {
     let copy = try allocate(DescriptorTable())
     for index in 0..<16 {
-      guard let block = heap[table].block(at: index).reference, heap[block].used != 0 else { continue }
+      guard let block = heap[table].block(at: index).reference, heap[block].used != 0
+      else { continue }
       do {
         heap[copy].blocks[index] = Link(try allocate(heap[block]))
       } catch {
