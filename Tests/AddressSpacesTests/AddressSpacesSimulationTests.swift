@@ -128,6 +128,12 @@ private struct Simulation {
   mutating func fork(_ which: Int) throws {
     guard models.count < 5, let child = try? spaces.duplicate(models[which].space) else { return }
     models.append(ModelSpace(space: child, pages: models[which].pages))
+    // Both sides write and look while they still share.
+    for _ in 0..<8 {
+      write(random.oneIn(2) ? which : models.count - 1)
+      read(which)
+      read(models.count - 1)
+    }
   }
 
   mutating func discard(_ which: Int) throws {
@@ -156,8 +162,15 @@ private struct Simulation {
     }
   }
 
+  /// Mostly a page that is there, else any.
+  mutating func anyPage(_ which: Int) -> Int {
+    let mapped = models[which].pages.keys.sorted()
+    if mapped.isEmpty || random.oneIn(4) { return random.number(below: window) }
+    return mapped[random.number(below: mapped.count)]
+  }
+
   mutating func write(_ which: Int) {
-    let page = random.number(below: window)
+    let page = anyPage(which)
     let byte = UInt8(1 + random.number(below: 255))
     do {
       try spaces.store(byte, at: address(page), in: models[which].space)
@@ -170,7 +183,7 @@ private struct Simulation {
   }
 
   mutating func read(_ which: Int) {
-    let page = random.number(below: window)
+    let page = anyPage(which)
     do {
       let byte = try spaces.load(UInt8.self, at: address(page), in: models[which].space)
       #expect(models[which].pages[page]?.canRead == true)

@@ -54,6 +54,21 @@ struct FaultTests {
     }
   }
 
+  @Test func `after a fork the parent may write first`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let parent = try spaces.makeSpace()
+      try map(environment, parent, pages: 1)
+      try spaces.store(UInt32(1), at: base, in: parent)
+      let child = try spaces.duplicate(parent)
+      try spaces.store(UInt32(2), at: base, in: parent)
+      #expect(try spaces.load(UInt32.self, at: base, in: child) == 1)
+      spaces.release(child)
+      #expect(try spaces.load(UInt32.self, at: base, in: parent) == 2)
+      spaces.release(parent)
+    }
+  }
+
   @Test func `addresses and rights that are wrong get Linux's signals`() throws {
     try withMemory(frameCount: 512) { environment in
       let spaces = environment.spaces
