@@ -5,6 +5,12 @@ import MemoryUnits
 import PageTableFormats
 
 extension AddressSpaces {
+  /// Says where a new program's heap begins; it is empty. Linux: `mm->start_brk`.
+  public func beginHeap(of space: Reference<AddressSpace>, at start: VirtualAddress) {
+    heap[space].breakStart = start
+    heap[space].breakEnd = start
+  }
+
   /// Moves the end of the heap; returns where it is then, which is the old place on failure.
   ///
   /// - Context: may reclaim; does not sleep. Linux: `brk()`.

@@ -68,10 +68,9 @@ extension Kernel {
     let image = LoadedImage(layout: layout, bias: layout.bias(near: Self.programBase))
     try mapSegments(of: image, inode, into: space)
     let end = (layout.highest &+ image.bias &+ 4095) & ~4095
-    heap[space].breakStart = VirtualAddress(end)
-    _ = spaces.setBreak(space, to: VirtualAddress(end))
-    let codeStart = layout.codeStart == .max ? 0 : layout.codeStart &+ image.bias
-    heap[space].codeStart = VirtualAddress(codeStart)
+    spaces.beginHeap(of: space, at: VirtualAddress(end))
+    let codeStart = layout.codeStart == .max ? 0 : layout.codeStart
+    heap[space].codeStart = VirtualAddress(codeStart &+ image.bias)
     heap[space].codeEnd = VirtualAddress(layout.codeEnd &+ image.bias)
     heap[space].dataStart = VirtualAddress(layout.dataStart &+ image.bias)
     heap[space].dataEnd = VirtualAddress(layout.dataEnd &+ image.bias)

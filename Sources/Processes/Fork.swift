@@ -70,7 +70,13 @@ extension Kernel {
     let limit = heap[process].limits[Resource.processes.rawValue].current
     let isPrivileged = heap[process].user == 0
     if !isPrivileged && UInt64(state.value.processes.count) >= limit { throw .EAGAIN }
-    guard state.value.processes.count < Int(Self.identifierLimit) / 2 else { throw .EAGAIN }
+    guard state.value.processes.count < taskLimit else { throw .EAGAIN }
+  }
+
+  /// The most tasks: their stacks may take an eighth of memory. Linux: `set_max_threads()`.
+  var taskLimit: Int {
+    let share = frames.managedPageCount.value / (8 * KernelStack.pageCount.value)
+    return max(20, min(share, Int(Self.identifierLimit) / 2))
   }
 
   private func makeChild(of parent: Reference<Process>) throws(Errno) -> Reference<Process> {

@@ -108,6 +108,9 @@ extension Kernel {
     heap[process].user = user
     heap[process].userGroup = user
     heap[process].started = machine.now
+    let half = UInt64(taskLimit / 2)
+    heap[process].limits[Resource.processes.rawValue] = ResourceLimit(
+      current: half, maximum: half)
     heap[process].signals = Link(try allocate(SignalState()))
     heap[process].folder = Link(try allocate(FolderContext(workingFolder: folder)))
     let table = try allocate(DescriptorTable())

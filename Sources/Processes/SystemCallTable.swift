@@ -159,6 +159,8 @@ extension Kernel {
 
     // In name only
     case .socket, .socketpair: return try refuse(number, .EAFNOSUPPORT)
+    case .getxattr, .lgetxattr, .fgetxattr, .listxattr, .llistxattr, .flistxattr:
+      return try refuse(number, .EOPNOTSUPP)
     default: return try refuse(number)
     }
   }
