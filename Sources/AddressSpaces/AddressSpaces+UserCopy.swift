@@ -60,8 +60,9 @@ extension AddressSpaces {
       let frame = try residentFrame(of: space, address, .read)
       return machine.withBytes(of: frame) { $0.load(type, at: place) }
     }
-    precondition(size <= 128, "only small values are read at once")
-    var scratch = InlineArray<16, UInt64>(repeating: 0)
+    // The largest is a signal's frame, and a program puts it wherever its stack is.
+    precondition(size <= 512, "only small values are read at once")
+    var scratch = InlineArray<64, UInt64>(repeating: 0)
     return try withMemoryBlock(over: &scratch) { (block) throws(MemoryError) in
       try copyIn(from: address, in: space, byteCount: size, to: block, at: 0)
       return block.load(type, at: 0)

@@ -47,13 +47,20 @@ extension FileSystems {
       guard number != 0, environment.describe(process: number) != nil else { throw .ENOENT }
       return try processInode(ProcessNode(.process, process: number))
     case .descriptors:
-      guard environment.openFile(descriptor: number, of: node.process) != nil else {
+      guard let file = environment.openFile(descriptor: number, of: node.process) else {
         throw .ENOENT
       }
-      return try processInode(
+      let link = try processInode(
         ProcessNode(.descriptor, process: node.process, descriptor: number))
+      heap[link].mode = FileMode(.link, permissions: permissions(of: heap[file].flags))
+      return link
     default: throw .ENOENT
     }
+  }
+
+  /// The mode of a descriptor's link says how it is open. Linux: `tid_fd_update_inode()`.
+  private func permissions(of flags: OpenFlags) -> UInt16 {
+    (flags.mayRead ? 0o500 : 0) | (flags.mayWrite ? 0o300 : 0)
   }
 
   /// Where a link leads that is more than its text: to a file that perhaps no path leads to.
