@@ -38,14 +38,28 @@ struct MachinePlan {
     let terminal = terminals & 1 != 0 ? host.variables["TERM"] : nil
     for pair in options.wholeEnvironment(terminal: terminal) { block.add(.environment, pair) }
     block.add(
-      .workingFolder,
-      options.workingFolder ?? (packing.contents.hasFolder(folder) ? folder : "/"))
+      .workingFolder, try Self.workingFolder(options, current: folder, packing.contents))
     block.add(.user, String(options.user))
     for word in options.bootWords { block.add(.bootWord, word) }
     for setting in options.settings { block.add(.setting, setting) }
     block.add(.diskModel, options.diskModel ?? "ssd")
     arguments = try block.finished()
     self.options = options
+  }
+
+  /// The folder that the user named, which must be there, or else the host's where it is packed.
+  private static func workingFolder(
+    _ options: MachineOptions, current: String, _ contents: RootContents
+  ) throws(ToolFailure) -> String {
+    guard let named = options.workingFolder else {
+      return contents.hasFolder(current) ? current : "/"
+    }
+    let path = HostFolder.absolute(named, from: current)
+    guard contents.leadsToFolder(path) else {
+      throw ToolFailure(
+        .usage, "--workdir \(named) is not on the root disk", "add --file \(shellQuoted(path))")
+    }
+    return path
   }
 
   /// QEMU's arguments for a machine whose RAM is this descriptor.

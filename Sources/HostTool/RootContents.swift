@@ -22,6 +22,15 @@ struct RootContents {
     return false
   }
 
+  /// Whether a path is a folder once its links are followed. What lies below /proc and its kin
+  /// the kernel makes, so it is taken to be there.
+  func leadsToFolder(_ path: String) -> Bool {
+    if ["/proc/", "/dev/", "/sys/"].contains(where: path.hasPrefix) { return true }
+    var copy = self
+    return hasFolder(copy.makeFolders(above: path + "/.").dropLastPart)
+      && copy.entries.count == entries.count
+  }
+
   /// Packs a path of the host under the same name: each link on the way, and what it leads to.
   ///
   /// - Returns: the path without links.
@@ -131,4 +140,8 @@ struct RootContents {
     }
     return "\(place)/\(name)"
   }
+}
+
+extension String {
+  fileprivate var dropLastPart: String { HostFolder.folder(of: self) ?? "/" }
 }

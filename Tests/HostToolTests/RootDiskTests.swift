@@ -117,6 +117,17 @@ struct RootDiskTests {
     }
   }
 
+  @Test func `a folder is found through links, and a missing one is not made`() {
+    var contents = RootContents()
+    FixedFiles.add(to: &contents)
+    for path in ["/", "/tmp", "/var/scratch", "/proc/1"] {
+      #expect(contents.leadsToFolder(path), "\(path)")
+    }
+    for path in ["/nowhere", "/tmp/nowhere", "/etc/passwd", "/etc/passwd/x"] {
+      #expect(!contents.leadsToFolder(path), "\(path)")
+    }
+  }
+
   @Test func `links that go round are refused`() throws {
     let folder = try TemporaryFolder()
     symlink("b", "\(folder.path)/a")
