@@ -54,6 +54,21 @@ public struct MachineOptions: Sendable {
     }
   }
 
+  /// The command that does this again with other memory, for a shell.
+  func command(_ extra: [String], memory: ByteCount) -> String {
+    var words = ["./quire", "run"] + extra
+    if memory != MachineOptions().memory { words += ["--memory", "\(SizeArgument(memory))"] }
+    for file in files {
+      words += ["--file", file.guest.map { "\(file.host):\($0)" } ?? file.host]
+    }
+    for pair in environment { words += ["--env", pair] }
+    if let workingFolder { words += ["--workdir", workingFolder] }
+    if user != 0 { words += ["--user", "\(user)"] }
+    if seed != 0 { words += ["--seed", "\(seed)"] }
+    if let diskModel, diskModel != "ssd" { words += ["--disk-model", diskModel] }
+    return (words + ["--"] + program).map(shellQuoted).joined(separator: " ")
+  }
+
   /// The program's environment: a fixed one, then what the user set, the last value of a name.
   func wholeEnvironment(terminal: String?) -> [String] {
     var pairs = [

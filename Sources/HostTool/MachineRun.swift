@@ -168,8 +168,10 @@ public enum MachineRun {
       .joined(separator: "\n")
   }
 
+  /// The line that says why a kernel stopped: that of its fault report, else the last.
   private static func lastLine(_ text: [UInt8]) -> String {
     let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
-    return lines.last.map { singleLine(String($0)).trimmed } ?? ""
+    let line = lines.last { $0.hasPrefix("kernel fault") } ?? lines.last
+    return line.map { singleLine(String($0)).trimmed } ?? ""
   }
 }

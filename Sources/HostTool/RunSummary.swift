@@ -91,11 +91,11 @@ struct RunSummary {
   }
 
   private var next: String {
-    let program = plan.options.program.map(shellQuoted).joined(separator: " ")
+    let options = plan.options
     if result.cause == .oom {
-      let more = plan.options.memory.value >> 19
-      return "./quire run --memory \(more)M -- \(program)"
+      let more = ByteCount(options.memory.value << 1)
+      return options.command([], memory: min(more, MachineOptions.largestMemory))
     }
-    return "./quire run --events events.jsonl -- \(program)"
+    return options.command(["--events", "events.jsonl"], memory: options.memory)
   }
 }

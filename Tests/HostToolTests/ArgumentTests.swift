@@ -73,6 +73,18 @@ struct ArgumentTests {
     #expect(pairs == ["PATH=/x", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb", "A=2"])
   }
 
+  @Test func `the next command repeats what was asked for`() {
+    var options = MachineOptions()
+    options.program = ["echo", "a b"]
+    #expect(options.command([], memory: options.memory) == "./quire run -- echo 'a b'")
+    options.memory = ByteCount(16 << 20)
+    options.files = [("x", nil), ("y", "/z")]
+    options.user = 7
+    #expect(
+      options.command(["--json", "j"], memory: options.memory)
+        == "./quire run --json j --memory 16M --file x --file y:/z --user 7 -- echo 'a b'")
+  }
+
   @Test func `memory has a least and a most`() throws {
     var options = MachineOptions()
     options.memory = ByteCount(1 << 20)
