@@ -78,8 +78,10 @@ let package = Package(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
     layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
-    // Machines for the host
-    layer("SimulatedMachine", on: hardware),
+    // Machines for the host; optimised in debug builds too, since simulations are long
+    .target(
+      name: "SimulatedMachine", dependencies: hardware,
+      swiftSettings: strict + [.unsafeFlags(["-O"])]),
     // What each of them must do
     layer("MachineConformance", on: hardware),
     suite(
