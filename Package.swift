@@ -110,6 +110,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     // Tests
+    suite(
+      "ProcessesTests",
+      of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "Processes"]
+        + ["SimulatedMachine"]),
     suite("TidyTests", of: ["MemoryEvents"]),
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
     suite("HostToolTests", of: ["HostTool", "CHostSystem", "MemoryEvents", "MemoryUnits"]),
