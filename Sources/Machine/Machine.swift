@@ -51,6 +51,11 @@ public protocol Machine: BitwiseCopyable {
   /// Gives the program fresh registers, floating-point ones included. Linux: `start_thread()`.
   func resetUserState(of stack: KernelStack)
 
+  /// Copies the program's floating-point registers to the kernel or back, as a signal's frame
+  /// keeps them: `floatingPointByteCount` bytes. What no register may hold is left out.
+  func transferFloatingPoint(
+    _ direction: FloatingPointTransfer, of stack: KernelStack, _ block: MemoryBlock)
+
   // Time
 
   /// Virtual time: instructions plus the modelled time of devices.
@@ -85,6 +90,21 @@ public protocol Machine: BitwiseCopyable {
 
   /// Stops the machine; the channel says how it ended.
   func halt() -> Never
+}
+
+/// Where floating-point registers are copied.
+public enum FloatingPointTransfer: Sendable {
+  case save, restore
+}
+
+extension Machine {
+  /// The size of the form that FXSAVE writes. Linux: `struct _fpstate_64`.
+  public static var floatingPointByteCount: Int { 512 }
+
+  /// A machine without such registers has nothing to copy.
+  public func transferFloatingPoint(
+    _ direction: FloatingPointTransfer, of stack: KernelStack, _ block: MemoryBlock
+  ) {}
 }
 
 /// Which cached translations are to be forgotten.

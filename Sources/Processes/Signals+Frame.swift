@@ -25,8 +25,11 @@ extension Kernel {
     frame.information.code = record.code
     frame.information.first = record.first
     frame.information.second = record.second
-    let address = frameAddress(action, stack)
-    guard action.flags & SignalAction.restorerGiven != 0,
+    let places = framePlaces(action, stack)
+    let address = places.frame
+    frame.registers.floatingPoint = places.floatingPoint
+    guard saveFloatingPoint(at: places.floatingPoint, of: stack),
+      action.flags & SignalAction.restorerGiven != 0,
       stored(frame, at: address)
     else {
       return failFrame(signal)
@@ -74,13 +77,52 @@ extension Kernel {
     force(.SIGSEGV, code: SignalInformation.fromKernel, address: 0)
   }
 
-  private func frameAddress(_ action: SignalAction, _ stack: KernelStack) -> UInt64 {
+  /// Copies the floating-point registers to the program's stack.
+  ///
+  /// Linux: `copy_fpstate_to_sigframe()`.
+  private func saveFloatingPoint(at address: UInt64, of stack: KernelStack) -> Bool {
+    var buffer = InlineArray<64, UInt64>(repeating: 0)
+    let space = space
+    return withMemoryBlock(over: &buffer) { block in
+      machine.transferFloatingPoint(.save, of: stack, block)
+      do throws(MemoryError) {
+        try spaces.copyOut(
+          from: block, at: 0, byteCount: block.byteCount, to: VirtualAddress(address), in: space)
+        return true
+      } catch {
+        return false
+      }
+    }
+  }
+
+  /// Linux: `fpu__restore_sig()`.
+  private func restoreFloatingPoint(from address: UInt64, to stack: KernelStack) -> Bool {
+    guard address != 0 else { return true }
+    var buffer = InlineArray<64, UInt64>(repeating: 0)
+    let space = space
+    return withMemoryBlock(over: &buffer) { block in
+      do throws(MemoryError) {
+        try spaces.copyIn(
+          from: VirtualAddress(address), in: space, byteCount: block.byteCount, to: block, at: 0)
+      } catch {
+        return false
+      }
+      machine.transferFloatingPoint(.restore, of: stack, block)
+      return true
+    }
+  }
+
+  private func framePlaces(
+    _ action: SignalAction, _ stack: KernelStack
+  ) -> (frame: UInt64, floatingPoint: UInt64) {
     var top = machine.register(.stackPointer, of: stack) &- Self.redZone
     let other = heap[current].alternateStack
     if action.flags & SignalAction.onAlternateStack != 0, other.byteCount > 0, !isOnAlternateStack {
       top = other.base &+ other.byteCount
     }
-    return ((top &- UInt64(SignalFrame.byteCount)) & ~15) &- 8
+    let floatingPoint = (top &- UInt64(M.floatingPointByteCount)) & ~63
+    let frame = ((floatingPoint &- UInt64(SignalFrame.byteCount)) & ~15) &- 8
+    return (frame, floatingPoint)
   }
 
   /// Whether the program runs on its alternate stack. Linux: `on_sig_stack()`.
@@ -148,6 +190,20 @@ extension Kernel {
       .flags, of: stack, to: flags | (saved.flags & Self.flagsOfPrograms))
   }
 
+  private func loadFrame(at address: UInt64) -> SignalFrame? {
+    var frame = SignalFrame()
+    let space = space
+    do throws(MemoryError) {
+      try withMemoryBlock(over: &frame) { (block) throws(MemoryError) in
+        try spaces.copyIn(
+          from: VirtualAddress(address), in: space, byteCount: block.byteCount, to: block, at: 0)
+      }
+    } catch {
+      return nil
+    }
+    return frame
+  }
+
   /// The way back from a handler. Linux: `rt_sigreturn`.
   ///
   /// - Returns: what the result register held, so that the call changes nothing.
@@ -155,10 +211,9 @@ extension Kernel {
     let stack = heap[current].stack
     // The restorer's `ret` took the first word off.
     let address = machine.register(.stackPointer, of: stack) &- 8
-    let frame: SignalFrame
-    do {
-      frame = try spaces.load(SignalFrame.self, at: VirtualAddress(address), in: space)
-    } catch {
+    guard let frame = loadFrame(at: address),
+      restoreFloatingPoint(from: frame.registers.floatingPoint, to: stack)
+    else {
       force(.SIGSEGV, code: SignalInformation.fromKernel, address: 0)
       return 0
     }

@@ -60,6 +60,27 @@ extension BareMetalMachine {
     processor_write_model_register(ModelRegisters.secondThreadPointer, 0)
   }
 
+  public func transferFloatingPoint(
+    _ direction: FloatingPointTransfer, of stack: KernelStack, _ block: MemoryBlock
+  ) {
+    let task = SavedTask(on: stack)
+    let count = BareMetalMachine.floatingPointByteCount
+    // SAFETY: the area of the task's stack that is for this, mapped as long as the stack is.
+    let saved = unsafe MemoryBlock(
+      unsafeBase: UnsafeMutableRawPointer(bitPattern: UInt(task.floatingAddress))!,
+      byteCount: count)
+    switch direction {
+    case .save:
+      if task == .current { processor_save_floating(task.floatingAddress) }
+      block.copy(from: saved, at: 0, to: 0, byteCount: count)
+    case .restore:
+      saved.copy(from: block, at: 0, to: 0, byteCount: count)
+      // FXRSTOR refuses reserved bits of MXCSR.
+      saved.store(saved.load(UInt32.self, at: 24) & 0xFFFF, at: 24)
+      if task == .current { processor_restore_floating(task.floatingAddress) }
+    }
+  }
+
   /// WRMSR refuses an address whose upper bits differ from bit 47, so they are made alike.
   private func setBase(
     _ register: UInt32, _ name: UserRegister, of task: SavedTask, to value: UInt64
