@@ -8,7 +8,7 @@ extension MachineConformance {
   /// finished in another order.
   ///
   /// - Parameter sector: the first of 64 sectors that may be written over.
-  public func checkDisk(_ disk: UInt8, sector: UInt64) throws(Failure) {
+  public func checkDisk(_ disk: UInt8, sector: UInt64) throws(ConformanceFailure) {
     let count: UInt64 = 8
     for index in 0..<count {
       fill(Int(index), with: stamp(index))

@@ -11,7 +11,7 @@ extension MachineConformance {
   /// - Parameters:
   ///   - own: the stack that runs this.
   ///   - other: a stack that is free.
-  public func checkTasks(own: KernelStack, other: KernelStack) throws(Failure) {
+  public func checkTasks(own: KernelStack, other: KernelStack) throws(ConformanceFailure) {
     try checkRegisters(other)
     let counter = frame(1).address
     machine.directMap.store(UInt64(0), at: counter)
@@ -40,7 +40,7 @@ extension MachineConformance {
     }
   }
 
-  private func checkRegisters(_ stack: KernelStack) throws(Failure) {
+  private func checkRegisters(_ stack: KernelStack) throws(ConformanceFailure) {
     machine.prepare(stack, entry: .freshUser)
     machine.setRegister(.instructionPointer, of: stack, to: 0x40_1000)
     machine.setRegister(.stackPointer, of: stack, to: 0x7FFF_0000)

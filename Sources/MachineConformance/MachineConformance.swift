@@ -5,16 +5,18 @@ import MemoryEvents
 import MemoryUnits
 import PageTableFormats
 
+/// What a machine did wrong.
+///
+/// Not a member of the generic type: Swift 6.3.1's optimiser stops on such an error type.
+public struct ConformanceFailure: Error {
+  public let reason: StaticString
+}
+
 /// What every machine must do, whatever it is made of: the contract of `Machine`, checked.
 ///
 /// It runs below any heap, so that an image can check the hardware that it is on. The frames and
 /// stacks are the caller's, are written over and stay the caller's.
 public struct MachineConformance<M: Machine>: BitwiseCopyable {
-  /// What a machine did wrong.
-  public struct Failure: Error {
-    public let reason: StaticString
-  }
-
   public let machine: M
   /// At least `frameCount` free frames of the direct map, one after the other.
   public let scratch: PageFrameNumber
@@ -29,7 +31,7 @@ public struct MachineConformance<M: Machine>: BitwiseCopyable {
   /// Checks all that needs no disk and no second task.
   ///
   /// - Parameter highFrame: a free frame beyond the direct map, if the machine has any.
-  public func check(highFrame: PageFrameNumber?) throws(Failure) {
+  public func check(highFrame: PageFrameNumber?) throws(ConformanceFailure) {
     try checkDirectMap()
     try checkBytes(highFrame)
     try checkTime()
@@ -38,13 +40,13 @@ public struct MachineConformance<M: Machine>: BitwiseCopyable {
       machine.channel.byteCount >= ChannelLayout.byteCount, "the channel is as large as laid out")
   }
 
-  func require(_ condition: Bool, _ reason: StaticString) throws(Failure) {
-    if !condition { throw Failure(reason: reason) }
+  func require(_ condition: Bool, _ reason: StaticString) throws(ConformanceFailure) {
+    if !condition { throw ConformanceFailure(reason: reason) }
   }
 
   func frame(_ index: Int) -> PageFrameNumber { scratch + PageCount(index) }
 
-  private func checkDirectMap() throws(Failure) {
+  private func checkDirectMap() throws(ConformanceFailure) {
     let map = machine.directMap
     let end = frame(Self.frameCount.value).address
     try require(end <= map.limit, "the scratch frames are in the direct map")
@@ -66,7 +68,7 @@ public struct MachineConformance<M: Machine>: BitwiseCopyable {
     }
   }
 
-  private func checkBytes(_ highFrame: PageFrameNumber?) throws(Failure) {
+  private func checkBytes(_ highFrame: PageFrameNumber?) throws(ConformanceFailure) {
     machine.withBytes(of: frame(0)) { $0.store(UInt64(0x1234_5678), at: 8) }
     try require(
       machine.directMap.load(UInt64.self, at: frame(0).address + ByteCount(8)) == 0x1234_5678,
@@ -82,7 +84,7 @@ public struct MachineConformance<M: Machine>: BitwiseCopyable {
     try require(sum == 0x9999_9999, "windows nest, and a high frame keeps its bytes")
   }
 
-  private func checkTime() throws(Failure) {
+  private func checkTime() throws(ConformanceFailure) {
     let first = machine.now
     let second = machine.now
     try require(first <= second, "time does not go back")

@@ -14,6 +14,8 @@ enum LockChecks {
   }
 
   #if DEBUG
+    static var areSeen: Bool { isWanted }
+
     /// Takes effect once, however often it is asked for.
     static let install: Void = {
       guard isWanted else { return }
@@ -28,6 +30,7 @@ enum LockChecks {
       ).install()
     }()
   #else
+    static var areSeen: Bool { false }
     static var install: Void { () }
   #endif
 

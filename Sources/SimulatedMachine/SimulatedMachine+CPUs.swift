@@ -13,11 +13,16 @@ extension SimulatedMachine {
     return CPUNumber(ThreadContext.current.cpu)
   }
 
+  /// Whether locks are seen: in debug builds, unless `QUIRE_SANITIZE` is set.
+  ///
+  /// Only then are ranks checked, and may an interleaved run change CPUs inside a lock.
+  public static var seesLocks: Bool { LockChecks.areSeen }
+
   /// Runs a body as every CPU, one at a time, changing between them as the seed says: at each
   /// call of the machine, each lock and each `yieldPoint()`, also while locks are held.
   ///
-  /// The same seed gives the same run. In release builds locks are not seen: there a machine's
-  /// call inside a lock may wait for ever.
+  /// The same seed gives the same run. Where locks are not seen (`seesLocks`), a call of the
+  /// machine inside a lock may wait for ever.
   ///
   /// - Parameter rarity: the CPU changes at one in so many of these places.
   /// - Returns: how often it changed.

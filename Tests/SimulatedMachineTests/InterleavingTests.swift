@@ -7,7 +7,7 @@ import MemoryUnits
 import SimulatedMachine
 import Testing
 
-struct InterleavingTests {
+@Suite(.enabled(if: TestMachine.seesLocks)) struct InterleavingTests {
   /// The events of four CPUs that count under a lock, calling the machine inside it.
   private func run(seed: UInt64) -> (owners: [UInt32], switches: Int, sum: UInt64) {
     TestMachine.run(SimulationOptions(frameCount: 4, cpuCount: 4)) { machine in

@@ -90,7 +90,8 @@ struct TaskTests {
     }
   }
 
-  @Test func `a task that sleeps with a lock held stops the test`() async {
+  @Test(.enabled(if: TestMachine.seesLocks))
+  func `a task that sleeps with a lock held stops the test`() async {
     await #expect(processExitsWith: .failure) {
       TestMachine.run(SimulationOptions(frameCount: 4)) { machine in
         let stack = KernelStack(top: VirtualAddress(0x1_0000))

@@ -19,7 +19,7 @@ import Testing
     return Array(1...count)
   }
 
-  @Test(arguments: seeds(2))
+  @Test(.enabled(if: TestMachine.seesLocks), arguments: seeds(2))
   func `four CPUs in turn keep every invariant`(seed: UInt64) throws {
     let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: seed)
     defer { kernel.machine.tearDown() }
