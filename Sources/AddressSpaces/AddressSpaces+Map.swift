@@ -41,6 +41,23 @@ extension AddressSpaces {
     return range.start.address
   }
 
+  /// Maps new memory that forks share. Linux: `shmem_zero_setup()`.
+  ///
+  /// - Throws: as `map`.
+  /// - Context: as `map`.
+  public func mapShared(
+    _ space: Reference<AddressSpace>, _ request: MapRequest
+  ) throws(MemoryError) -> VirtualAddress {
+    let file = try makeFile(
+      byteCount: request.byteCount.pagesRoundedUp.bytes.value, owner: 0, backing: .memory)
+    // The areas hold it from here on.
+    defer { release(file) }
+    var request = request
+    request.attributes.formUnion(.shared)
+    request.source = .file(file, pageIndex: 0)
+    return try map(space, request)
+  }
+
   /// Refuses a single request that memory and swap together could never hold.
   ///
   /// Linux: `__vm_enough_memory()` with `vm.overcommit_memory` 0.

@@ -155,7 +155,9 @@ extension AddressSpaces {
     do {
       try environment.startReading(file, index: index, into: frame)
     } catch {
+      // Whoever waits for the page looks again, finds none, and reads it for himself.
       readCompleted(file, index: index, frame: frame, succeeded: false)
+      dropPage(of: file, index: index)
       throw error
     }
   }

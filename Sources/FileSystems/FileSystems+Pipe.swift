@@ -150,7 +150,8 @@ extension FileSystems {
     }
     let frame = PageFrameNumber(heap[pipe].frames[place >> 12])
     let copied = copy(from: source, byteCount: count, to: bytes(of: frame), at: offset)
-    guard copied > 0 else { throw .EFAULT }
+    // As on Linux, a page that could not be copied whole does not count at all.
+    guard copied == count else { throw .EFAULT }
     heap[pipe].writtenCount += UInt64(copied)
     environment.wake(readableKey(pipe))
     readinessChanged()

@@ -65,6 +65,7 @@ public struct MachineOptions: Sendable {
     if let workingFolder { words += ["--workdir", workingFolder] }
     if user != 0 { words += ["--user", "\(user)"] }
     if seed != 0 { words += ["--seed", "\(seed)"] }
+    if !bootWords.isEmpty { words += ["--boot", bootWords.joined(separator: " ")] }
     if let diskModel, diskModel != "ssd" { words += ["--disk-model", diskModel] }
     return (words + ["--"] + program).map(shellQuoted).joined(separator: " ")
   }

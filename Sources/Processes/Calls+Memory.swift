@@ -59,8 +59,11 @@ extension Kernel {
     request.populates = flags & MapFlag.populate != 0
     let space = space
     guard flags & MapFlag.anonymous == 0 else {
-      if isShared { throw .ENODEV }
-      return try memoryResult { () throws(MemoryError) in try spaces.map(space, request).value }
+      let complete = request
+      return try memoryResult { () throws(MemoryError) in
+        isShared
+          ? try spaces.mapShared(space, complete).value : try spaces.map(space, complete).value
+      }
     }
     return try withFile(call.fifth) { (file) throws(Errno) in
       try addSource(file, pageIndex: call.sixth >> 12, isShared: isShared, to: &request)

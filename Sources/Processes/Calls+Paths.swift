@@ -174,7 +174,12 @@ extension Kernel {
     let memory = TransferMemory.program(VirtualAddress(target), in: space)
     let flags = PathFlag.noFollow | PathFlag.emptyPath
     return try withInode(folder, path, flags) { (inode) throws(Errno) in
-      UInt64(try fileSystems.readLink(inode, to: memory, byteCount: Int(count)))
+      guard heap[inode].mode.isLink else {
+        // An empty path names the folder itself, and is then called missing.
+        let first: UInt8 = try load(at: path)
+        throw first == 0 ? .ENOENT : .EINVAL
+      }
+      return UInt64(try fileSystems.readLink(inode, to: memory, byteCount: Int(count)))
     }
   }
 

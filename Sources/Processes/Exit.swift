@@ -26,6 +26,9 @@ extension Kernel {
       state.value.programStatus = status
       state.value.programDiedOfMemory = heap[process].diedOfMemory
     }
+    if state.value.audits, let finding = auditSpaces() {
+      stop(.kernelFailed, value: finding.rawValue)
+    }
     releaseParent(of: process)
     activateKernelRoot()
     releaseResources(of: process)

@@ -130,6 +130,7 @@ extension Kernel {
     guard let status = state.value.programStatus else {
       preconditionFailure("the program has not ended")
     }
+    if let finding = auditEnd() { stop(.kernelFailed, value: finding.rawValue) }
     let signal = status.signalNumber
     if signal == 0 { stop(.exited, value: UInt64(status.exitCode)) }
     stop(state.value.programDiedOfMemory ? .outOfMemory : .signalled, value: UInt64(signal))

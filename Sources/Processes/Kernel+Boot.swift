@@ -42,6 +42,7 @@ extension Kernel {
     let state = try placeState(core, files, task, process)
     let kernel = Kernel(state: state)
     state.value.lastIdentifier = 1
+    state.value.audits = isAsked("audit", of: machine)
     kernel.enterProcess(process)
     return kernel
   }
@@ -96,6 +97,19 @@ extension Kernel {
     let limit = UInt64(ChannelLayout.argumentsBytes)
     return machine.channel.part(
       from: ChannelLayout.argumentsOffset, byteCount: Int(min(count, limit)))
+  }
+
+  /// Whether a word stands on the kernel's command line.
+  private static func isAsked(_ word: StaticString, of machine: M) -> Bool {
+    let arguments = BootArguments(arguments(of: machine))
+    for index in 0..<arguments.count(of: .bootWord) {
+      if let given = arguments.string(.bootWord, index),
+        given.holds(text: word, at: 0, byteCount: given.byteCount)
+      {
+        return true
+      }
+    }
+    return false
   }
 
   private static func diskModel(_ machine: M) -> DeviceModel {

@@ -51,6 +51,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var programDiedOfMemory = false
 
   // Sundries
+  /// Boot word `audit`: the memory is checked at the end of every process.
+  var audits = false
   /// A bit for each unknown call that was named in the log already.
   var namedCalls = InlineArray<9, UInt64>(repeating: 0)
 }

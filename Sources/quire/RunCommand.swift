@@ -28,6 +28,11 @@ struct RunCommand: ParsableCommand {
   var user: UInt32 = 0
   @Option(help: ArgumentHelp("Seeds all randomness; 0: nothing is random.", valueName: "N"))
   var seed: UInt64 = 0
+  @Option(
+    help: ArgumentHelp(
+      "The kernel's command line: audit checks the memory at the end of every process.",
+      valueName: "WORDS"))
+  var boot: String = ""
   @Option(help: "The device model that virtual time uses.")
   var diskModel: DiskModel = .ssd
   @Option(help: ArgumentHelp("Limit of the host's time: 30s, 500ms, 2m.", valueName: "DURATION"))
@@ -74,6 +79,7 @@ struct RunCommand: ParsableCommand {
     options.user = user
     options.files = try file.map(Self.pair)
     options.seed = seed
+    options.bootWords = try bootWords()
     options.diskModel = diskModel.rawValue
     options.timeout = timeout
     options.json = json
@@ -93,6 +99,14 @@ struct RunCommand: ParsableCommand {
         .failed, "virtual time is counted by the emulator, not by KVM yet", "use --accel tcg")
     }
     return options
+  }
+
+  private func bootWords() throws -> [String] {
+    let words = boot.split(separator: " ").map(String.init)
+    if let unknown = words.first(where: { $0 != "audit" }) {
+      throw ToolFailure(.usage, "unknown boot word \(unknown)", "see ./quire help run")
+    }
+    return words
   }
 
   private func programWords() throws -> [String] {
