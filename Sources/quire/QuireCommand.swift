@@ -14,9 +14,12 @@ struct QuireCommand: ParsableCommand {
       discussion: """
         ./quire run -- PROGRAM [ARG]...   boots a machine with Quire as its kernel and runs \
         the program in it
+        ./quire bench guest               measures memory operations in guest instructions
         ./quire test [--long]             runs the tests of this repository
         """,
-      subcommands: [RunCommand.self, VersionCommand.self, CleanCommand.self])
+      subcommands: [
+        RunCommand.self, BenchCommand.self, VersionCommand.self, CleanCommand.self,
+      ])
   }
 
   /// Parses, runs, and turns every failure into one line and an exit status.

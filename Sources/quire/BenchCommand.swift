@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import HostTool
+
+/// `quire bench`: figures, to be compared with those of others.
+struct BenchCommand: ParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "bench", abstract: "Measures what memory operations cost.",
+      subcommands: [BenchGuestCommand.self])
+  }
+
+  mutating func run() throws {
+    throw ToolFailure(.usage, "nothing to measure is named", "write quire bench guest")
+  }
+}
+
+/// `quire bench guest`: instructions of a program's memory operations.
+struct BenchGuestCommand: ParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "guest",
+      abstract: "Measures memory operations in guest instructions, on Quire, its log on.",
+      discussion: """
+        Each figure is the median of rounds in one run; two runs give the same figures. The \
+        column of Linux is a record of measurements made before (Debian's 6.1 kernel, tuned, \
+        under the same emulator): Linux is not run. The status is 1 if a row misses its bar.
+
+        Rows: \(GuestBench.rows.map(\.name).joined(separator: " "))
+        """)
+  }
+
+  @Option(help: ArgumentHelp("Only these, with commas between them.", valueName: "NAME,..."))
+  var rows: String?
+  @Option(help: ArgumentHelp("Write the table as JSON.", valueName: "FILE"))
+  var json: String?
+
+  mutating func run() throws {
+    let names = rows.map { $0.split(separator: ",").map(String.init) } ?? []
+    let bench = try GuestBench(rows: names, host: .current)
+    for line in bench.lines { printToStandardOutput(line) }
+    if let json { try bench.write(to: json) }
+    if !bench.isMet { throw ExitCode(1) }
+  }
+}
