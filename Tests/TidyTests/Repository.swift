@@ -28,7 +28,11 @@ struct SourceFile {
   /// The target that it belongs to, nil outside of `Sources`, `Kernel/Sources` and `Tests`.
   var target: String? {
     let parts = path.split(separator: "/").map(String.init)
-    if parts.count > 2, parts[0] == "Sources" || parts[0] == "Tests" { return parts[1] }
+    if parts.count > 2, parts[0] == "Sources" { return parts[1] }
+    // Other folders of tests hold programs for machines, and scripts.
+    if parts.count > 2, parts[0] == "Tests", parts[1].first?.isUppercase == true {
+      return parts[1]
+    }
     if parts.count > 3, parts[0] == "Kernel", parts[1] == "Sources" { return parts[2] }
     return nil
   }
