@@ -25,7 +25,8 @@ public struct GuestBench {
       throw ToolFailure(.usage, "there is no row \(name)", "see ./quire bench guest --help")
     }
     guard let program = host.variables["QUIRE_GUEST_BENCH"] else {
-      throw ToolFailure(.failed, "the program that measures is missing", "start the tool as ./quire")
+      throw ToolFailure(
+        .failed, "the program that measures is missing", "start the tool as ./quire")
     }
     let words = ["quire", "run", "--quiet", "--", program] + names
     let environment = host.variables.map { "\($0.key)=\($0.value)" }.sorted()

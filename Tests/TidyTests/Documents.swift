@@ -82,12 +82,16 @@ extension Repository {
     files.filter { $0.path.hasSuffix(".md") }.map { Document(file: $0) }
   }
 
-  /// Every word of the code and name of a target, and every text between backticks in its comments.
+  /// Every word of the code, of its texts and of the targets' names, and every text between
+  /// backticks in its comments.
   var vocabulary: (words: Set<String>, cited: Set<String>) {
     var (words, cited): (Set<String>, Set<String>) = ([], [])
     for file in swift {
       words.formUnion(file.tokens.map(\.text))
       words.formUnion([file.target ?? ""])
+      for text in file.texts {
+        words.formUnion(text.text.split { !$0.isLetter && !$0.isNumber }.map(String.init))
+      }
       for comment in file.comments {
         let parts = comment.text.components(separatedBy: "`")
         for index in stride(from: 1, to: parts.count, by: 2) { cited.insert(parts[index]) }

@@ -24,15 +24,17 @@ import Testing
 
   /// Names in a document's code spans that the code has not.
   ///
-  /// A name is ours if all its words are in the code, and Linux's if a comment of the code cites
-  /// it or it has an underscore.
+  /// What has a capital or a parenthesis claims to be a name. It is ours if all its words are in
+  /// the code, and Linux's if a comment of the code cites it or it has an underscore.
   static func unknownNames(
     _ document: Document, words: Set<String>, cited: Set<String>
   ) -> [Finding] {
     document.codeSpans.compactMap { span in
       let text = span.text
       let isName = text.allSatisfy { $0.isLetter || $0.isNumber || "_.:()<>".contains($0) }
-      guard isName, text.first?.isLetter == true, !text.contains("_") || text.contains(":"),
+      guard isName, text.first?.isLetter == true,
+        text.contains(where: { $0.isUppercase || $0 == "(" }),
+        !text.contains("_") || text.contains(":"),
         !cited.contains(text), !cited.contains(text + "()")
       else { return nil }
       let parts = text.split { !$0.isLetter && !$0.isNumber && $0 != "_" }.map(String.init)
@@ -161,7 +163,7 @@ import Testing
     let document = Document(file: SourceFile("Documentation/A.md", source))
     let broken = Self.brokenLinks(document) { $0 == "Documentation/B.md" }
     #expect(broken.map(\.reason) == ["no ../G.swift"])
-    #expect(Self.unknownNames(document, words: ["one"], cited: ["kfree()"]).count == 2)
+    #expect(Self.unknownNames(document, words: ["one"], cited: ["kfree()"]).count == 1)
     #expect(Self.misnumbered(document, [(1, "one"), (2, "two"), (4, "four")]).count == 2)
     #expect(Self.untestedBlocks(document, tests: []).count == 1)
     let test = SourceFile("Tests/A/B.swift", "func a() {\n  let x = 1\n}\n")
