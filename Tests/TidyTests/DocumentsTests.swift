@@ -126,6 +126,19 @@ import Testing
     #expect(Self.misnumbered(Document(file: page), frames) == [])
   }
 
+  @Test func `every window to the host is on the page about determinism`() throws {
+    let page = try #require(Repository.shared.file("Documentation/Determinism.md")).text
+    let machines = ["SimulatedMachine", "MachineConformance", "machinetest", "Machine"]
+    for file in Repository.shared.swift where !file.path.hasPrefix("Tests/") {
+      guard !machines.contains(file.target ?? "") else { continue }
+      let words = file.tokens.map(\.text)
+      let calls = words.indices.filter { index in
+        words[index] == "withClockStopped" && index > 0 && words[index - 1] != "func"
+      }
+      #expect(calls.isEmpty || page.contains(file.name), "\(file.path) opens a window")
+    }
+  }
+
   @Test func `the page about system calls is the table that the kernel executes`() throws {
     let shared = Repository.shared
     let table = try #require(shared.file("Sources/Processes/SystemCallTable.swift"))
