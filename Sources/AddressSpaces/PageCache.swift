@@ -99,10 +99,16 @@ extension AddressSpaces {
     throw .inputOutput
   }
 
+  /// A new page of memory: it may not displace the last pages that can be read again, as another
+  /// page from a disk may, so it asks for relief as kernel objects do.
   private func zeroPage(
     of file: Reference<CachedFile>, index: UInt64
   ) throws(MemoryError) -> PageFrameNumber {
-    let frame = try allocateFrame(.file, content: .zeroed)
+    let request = FrameRequest(
+      order: .zero, kind: .file, zoneLimit: .highMemory, mobility: .movable, content: .zeroed)
+    let frame = try relieved { () throws(AllocationError) in
+      try frames.allocate(request).surrender()
+    }
     try enter(frame, in: file, index: index)
     frames.table[frame].flags.insert(.upToDate)
     return frame

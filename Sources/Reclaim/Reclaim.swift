@@ -23,7 +23,20 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
   /// Pages freed at a time. Linux: `SWAP_CLUSTER_MAX`.
   static var batch: Int { 32 }
 
+  /// File pages that only other pages of files may displace: a 64th of memory, 128 KiB to 1 MiB.
+  ///
+  /// An instruction needs its own page, its data's and now and then an interpreter's beside it.
+  /// If the memory that a program asks for took the last of them, programs would read the same
+  /// pages again and again, and never get as far as the kill that would end it. So the file
+  /// pages have an end, and then it is the killer's turn. Linux drops them all and may hang;
+  /// `lru_gen/min_ttl_ms` is its remedy, which is told in host time.
+  var protectedCount: PageCount {
+    PageCount(min(max(environment.frames.managedPageCount.value / 64, 32), 256))
+  }
+
   /// Drops clean file pages until a batch is free or every page was looked at twice.
+  ///
+  /// Those that are protected stay, but for one if its place is for another page of a file.
   ///
   /// - Returns: the number of frames freed.
   /// - Context: no lock held; does not sleep.
@@ -36,6 +49,8 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
     // Twice round: the first look may only find that a page was used.
     var looks = environment.memory.value.filePageCount.value * 2
     while freed < Self.batch, looks > 0, let frame = spaces.oldestFilePage {
+      let isSpare = environment.memory.value.filePageCount > protectedCount
+      guard isSpare || (shortfall.kind == .file && freed == 0) else { break }
       looks -= 1
       if tryToDrop(frame) { freed += 1 } else { spaces.rotateFilePage(frame) }
     }

@@ -191,4 +191,41 @@ struct FaultTests {
       #expect(environment.freeFrameCount == free)
     }
   }
+
+  @Test func `a program cannot take the last file pages, and files go on being read`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      let file = try spaces.makeFile(byteCount: 200 * 4096, owner: 3, backing: .disk)
+      let fileBase = VirtualAddress(0x4000_0000)
+      _ = try spaces.map(
+        space,
+        MapRequest(
+          .fixed(fileBase), byteCount: PageCount(200).bytes, protection: .read,
+          source: .file(file, pageIndex: 0)))
+      func readEveryPage() throws {
+        for index in 0..<200 where UInt64(index) != TestEnvironment.damagedIndex {
+          let value = try spaces.load(UInt8.self, at: fileBase + PageCount(index).bytes, in: space)
+          #expect(value == TestEnvironment.content(owner: 3, index: UInt64(index)))
+        }
+      }
+      try readEveryPage()
+      try map(environment, space, pages: 500)
+      var written = 0
+      while written < 500 {
+        let place = base + PageCount(written).bytes
+        guard (try? spaces.store(UInt8(1), at: place, in: space)) != nil else { break }
+        written += 1
+        // Reading in between must not let the program take what reading made free.
+        _ = try spaces.load(UInt8.self, at: fileBase + PageCount(written % 13).bytes, in: space)
+      }
+      #expect(written > 200 && written < 500)
+      #expect(environment.memory.value.filePageCount == PageCount(32))
+      try readEveryPage()
+      #expect(environment.memory.value.filePageCount == PageCount(32))
+      try environment.checkInvariants([space])
+      spaces.release(file)
+      spaces.release(space)
+    }
+  }
 }
