@@ -114,6 +114,10 @@ let package = Package(
       "ProcessesTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "Processes"]
         + ["SimulatedMachine"]),
+    suite(
+      "KernelSimulationTests",
+      of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "Processes"]
+        + ["SimulatedMachine"]),
     suite("TidyTests", of: ["MemoryEvents"]),
     suite("MemoryUnitsTests", of: ["MemoryUnits"]),
     suite("HostToolTests", of: ["HostTool", "CHostSystem", "MemoryEvents", "MemoryUnits"]),

@@ -136,11 +136,23 @@ extension SimulatedMachine {
     checkMaySleep()
     let boot = hardware.tasks.withLock { tasks in
       if tasks.records[stack.top.value] === record { tasks.records[stack.top.value] = nil }
-      tasks.running = tasks.records.first { $0.value === tasks.boot }
-        .map { KernelStack(top: VirtualAddress($0.key)) }
-      return tasks.boot
+      return tasks.resumeBoot()
     }
     boot?.turn.give()
+  }
+
+  /// Lets the first thread go on in place of the task that runs, which is returned; nil if it
+  /// is the first thread that runs.
+  func leaveToFirstThread() -> TaskRecord? {
+    let change: (leaving: TaskRecord, boot: TaskRecord)? = hardware.tasks.withLock { tasks in
+      guard let running = tasks.running, let leaving = tasks.records[running.top.value],
+        let boot = tasks.boot, boot !== leaving
+      else { return nil }
+      _ = tasks.resumeBoot()
+      return (leaving, boot)
+    }
+    change?.boot.turn.give()
+    return change?.leaving
   }
 
   private static func copied(_ original: TaskRecord?) -> [UInt64] {

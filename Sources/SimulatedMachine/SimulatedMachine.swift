@@ -145,7 +145,12 @@ extension SimulatedMachine {
 
   public var channel: MemoryBlock { hardware.memory.channel }
 
+  /// Lets the thread that was there before the first switch go on; the task that halts stands
+  /// still until the machine is torn down.
+  ///
+  /// A kernel that halts where no task was ever switched to stops the test process.
   public func halt() -> Never {
+    if let halted = leaveToFirstThread() { halted.standStill() }
     let state = channel.load(UInt64.self, at: ChannelLayout.exitStateOffset)
     fatalError("the simulated machine halted in state \(state)")
   }

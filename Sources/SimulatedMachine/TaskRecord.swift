@@ -39,6 +39,11 @@ final class TaskRecord: @unchecked Sendable {
     if isAbandoned { pthread_exit(nil) }
   }
 
+  /// Runs nothing any more; the thread ends with the machine.
+  func standStill() -> Never {
+    while true { waitForTurn() }
+  }
+
   /// Ends the thread of a task that waits for its turn.
   func abandon() {
     guard isStarted, !isAbandoned else { return }
@@ -63,4 +68,10 @@ struct TaskTable<Format: PageTableFormat>: Sendable {
   var running: KernelStack?
   /// The thread that was there first: it goes on when a task's body ends.
   var boot: TaskRecord?
+
+  /// Makes the first thread the one that runs, and returns it.
+  mutating func resumeBoot() -> TaskRecord? {
+    running = records.first { $0.value === boot }.map { KernelStack(top: VirtualAddress($0.key)) }
+    return boot
+  }
 }

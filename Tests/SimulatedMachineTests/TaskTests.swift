@@ -43,6 +43,28 @@ struct TaskTests {
     }
   }
 
+  @Test func `a task that halts lets the first thread go on, and nothing else runs any more`() {
+    TestMachine.run(SimulationOptions(frameCount: 4)) { machine in
+      machine.setKernelTask { argument in
+        machine.record(MemoryEvent(.reclaimBegan, owner: UInt32(argument)))
+        if argument == 1 { machine.switchContext(from: first, to: second) }
+        machine.channel.storeShared(7, at: ChannelLayout.exitStateOffset)
+        machine.halt()
+      }
+      machine.prepare(first, entry: .kernel(1))
+      machine.prepare(second, entry: .kernel(2))
+      machine.switchContext(from: boot, to: first)
+      #expect(owners(machine) == [1, 2])
+      #expect(machine.channel.loadShared(at: ChannelLayout.exitStateOffset) == 7)
+    }
+  }
+
+  @Test func `a halt before any task stops the test`() async {
+    await #expect(processExitsWith: .failure) {
+      TestMachine(frameCount: 4).halt()
+    }
+  }
+
   @Test func `a fork's child has its parent's registers and result 0`() {
     TestMachine.run(SimulationOptions(frameCount: 4)) { machine in
       machine.prepare(first, entry: .freshUser)
