@@ -15,13 +15,14 @@ import MemoryUnits
 ///
 /// Linux: `mm/page_alloc.c`.
 public struct PageFrames<M: Machine>: BitwiseCopyable {
-  public let machine: M
+  let state: Resident<FrameState<M>>
+
+  public var machine: M { state.value.machine }
   /// All descriptors.
-  public let table: FrameTable
+  public var table: FrameTable { state.value.table }
   /// Where the first descriptor is, for readers from outside.
-  public let tableAddress: PhysicalAddress
-  public let pageBlocks: PageBlocks
-  let state: Resident<FrameState>
+  public var tableAddress: PhysicalAddress { state.value.tableAddress }
+  public var pageBlocks: PageBlocks { state.value.pageBlocks }
 
   /// Builds the descriptors and empty zones out of boot memory; `takeOver` fills them.
   ///
@@ -31,16 +32,15 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
     machine: M, memory: inout BootMemory, zones layout: ZoneLayout, cpuCount: Int
   ) throws(AllocationError) {
     precondition(cpuCount > 0 && cpuCount <= CPUNumber.maximumCount, "more CPUs than laid out for")
-    self.machine = machine
     let count = Int(memory.endFrame.value)
     let size = ByteCount(UInt64(count * FrameDescriptor.byteCount))
     precondition(MemoryLayout<FrameDescriptor>.size == FrameDescriptor.byteCount, "descriptor")
-    tableAddress = try memory.allocate(size)
-    table = FrameTable(
+    let tableAddress = try memory.allocate(size)
+    let table = FrameTable(
       repeating: FrameDescriptor(.reserved, zone: .dma), count: count,
       in: machine.directMap.block(at: tableAddress, byteCount: size))
     let blockCount = count >> Int(PageBlocks.shift) + 1
-    pageBlocks = PageBlocks(
+    let pageBlocks = PageBlocks(
       mobilities: ResidentArray(
         repeating: Mobility.movable.rawValue, count: blockCount,
         in: try memory.allocateBlock(ByteCount(UInt64(blockCount)), on: machine)))
@@ -55,9 +55,11 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
       repeating: try Self.makeCPULists(&memory, machine))
     for index in 1..<cpuCount { cpus[index] = try Self.makeCPULists(&memory, machine) }
     state = Resident(
-      placing: FrameState(zones: zoneSet, cpus: cpus, cpuCount: cpuCount),
+      placing: FrameState(
+        machine: machine, table: table, tableAddress: tableAddress, pageBlocks: pageBlocks,
+        zones: zoneSet, cpus: cpus, cpuCount: cpuCount),
       in: try memory.allocateBlock(
-        ByteCount(UInt64(MemoryLayout<FrameState>.size)), on: machine))
+        ByteCount(UInt64(MemoryLayout<FrameState<M>>.size)), on: machine))
     for index in 1..<ZoneKind.count { markZone(ZoneKind(bits: UInt16(index))) }
   }
 

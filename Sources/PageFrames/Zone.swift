@@ -35,8 +35,12 @@ struct Zone: BitwiseCopyable {
   }
 }
 
-/// Everything of the page allocator that changes, behind one reference.
-struct FrameState: BitwiseCopyable {
+/// Everything of the page allocator, behind one reference, so that a copy of it is one word.
+struct FrameState<M: Machine>: BitwiseCopyable {
+  let machine: M
+  let table: FrameTable
+  let tableAddress: PhysicalAddress
+  let pageBlocks: PageBlocks
   var zones: InlineArray<4, Zone>
   var cpus: InlineArray<4, Locked<CPUFrameLists>>
   var cpuCount: Int

@@ -28,6 +28,7 @@ public enum X8664Format: PageTableFormat {
     protection.hardwareRights
   }
 
+  @inline(__always)
   public static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
@@ -42,10 +43,12 @@ public enum X8664Format: PageTableFormat {
 
   public static func software(_ entry: SoftwareEntry) -> UInt64 { X86WideEntry.software(entry) }
 
+  @inline(__always)
   public static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     X86WideEntry.decode(entry, level: level)
   }
 
+  @inline(__always)
   public static func protecting(
     _ entry: UInt64, _ protection: Protection, level: Int
   ) -> UInt64 {

@@ -37,6 +37,7 @@ enum X86EntryBits {
   }
 
   /// The bits of a leaf's protection below its frame.
+  @inline(__always)
   static func rights(_ protection: Protection) -> UInt64 {
     var bits: UInt64 = 0
     if protection.contains(.user) { bits |= user }
@@ -47,6 +48,7 @@ enum X86EntryBits {
   }
 
   /// The bits of a leaf's attributes.
+  @inline(__always)
   static func attributes(_ protection: Protection) -> UInt64 {
     var bits: UInt64 = 0
     if protection.contains(.global), protection.isAccessible { bits |= global }
@@ -56,6 +58,7 @@ enum X86EntryBits {
   }
 
   /// What the low bits of a leaf grant; execution is the format's to say.
+  @inline(__always)
   static func protection(_ entry: UInt64) -> Protection {
     var protection = Protection.inaccessible
     if entry & user != 0 { protection.formUnion(.user) }
@@ -68,6 +71,7 @@ enum X86EntryBits {
     return protection
   }
 
+  @inline(__always)
   static func leaf(
     _ entry: UInt64, frame: UInt64, _ protection: Protection
   ) -> DecodedEntry {

@@ -10,6 +10,7 @@ enum X86WideEntry {
   /// Bits 12 to 51; bit 12 of a large leaf is its PAT bit, which is never set here.
   static var frameMask: UInt64 { 0x000F_FFFF_FFFF_F000 }
 
+  @inline(__always)
   static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, level: Int
   ) -> UInt64 {
@@ -25,6 +26,7 @@ enum X86WideEntry {
     return code.number &<< 32 | code.code &<< 1
   }
 
+  @inline(__always)
   static func decode(_ entry: UInt64, level: Int) -> DecodedEntry {
     if entry == 0 { return .empty }
     let frame = (entry & frameMask) &>> 12
@@ -41,6 +43,7 @@ enum X86WideEntry {
     return X86EntryBits.leaf(entry, frame: frame, protection)
   }
 
+  @inline(__always)
   static func protecting(_ entry: UInt64, _ protection: Protection) -> UInt64 {
     var changed = entry & (frameMask | X86EntryBits.kept)
     if entry & X86EntryBits.present != 0, protection.isAccessible {

@@ -13,6 +13,7 @@ extension PageTableCursor {
   /// - Parameter mark: as if the CPU had used the page already, which saves it the write.
   /// - Throws: what the page allocator throws; nothing is mapped then.
   /// - Precondition: the entry is empty or a software entry.
+  @inline(__always)
   public mutating func set(
     _ frame: PageFrameNumber, _ protection: Protection, mark: AccessMark? = nil
   ) throws(AllocationError) {
@@ -75,6 +76,7 @@ extension PageTableCursor {
   /// Linux: `ptep_get_and_clear()`.
   ///
   /// - Returns: what was there.
+  @inline(__always)
   public func take() -> DecodedEntry {
     let old = entry
     if old != .empty { write(0) }
@@ -86,6 +88,7 @@ extension PageTableCursor {
   /// A leaf's frame goes to the batch too, unless it is uncounted; its translation is noted.
   ///
   /// - Returns: what was there.
+  @inline(__always)
   public mutating func take(into batch: inout UnmapBatch<M>) -> DecodedEntry {
     let old = take()
     if case .leaf(let leaf) = old {
@@ -137,6 +140,7 @@ extension PageTableCursor {
     return true
   }
 
+  @inline(__always)
   private static func leaf(
     _ frame: PageFrameNumber, _ protection: Protection, _ mark: AccessMark?, level: Int
   ) -> UInt64 {

@@ -34,6 +34,8 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The place of the entry in `table`.
   private var index: Int
   private var table: EntryTable<M.Format>
+  /// The frame of `table`.
+  private var tableFrame: PageFrameNumber
   /// The tables from the root down to `level`, by level.
   private var path: InlineArray<4, PageFrameNumber>
 
@@ -45,6 +47,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     level = M.Format.rootLevel
     index = M.Format.index(of: address, level: level)
     table = tables.entries(root)
+    tableFrame = root
     path = InlineArray(repeating: root)
     descend()
   }
@@ -52,6 +55,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   // Looking
 
   /// What the entry says; `.empty` where a table is missing. Never `.table`.
+  @inline(__always)
   public var entry: DecodedEntry { M.Format.decode(table[index], level: level) }
 
   /// Whether the entry holds anything.
@@ -67,7 +71,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       index = M.Format.index(of: target, level: level)
     } else {
       repeat { level += 1 } while level < M.Format.rootLevel && difference &>> spanShift != 0
-      enterTable()
+      enter(path[level])
     }
     if level > 0 { descend() }
   }
@@ -135,18 +139,19 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
       tables.frames.table[root].previous += 1
       level -= 1
       path[level] = frame
-      enterTable()
+      enter(frame)
     }
   }
 
   // Private: also used by the verbs in other files
 
   /// Writes an entry and keeps count of those in use.
+  @inline(__always)
   func write(_ new: UInt64) {
     let old = table[index]
     table[index] = new
     if (old == 0) == (new == 0) { return }
-    tables.frames.table[path[level]].privateWord &+= new == 0 ? .max : 1
+    tables.frames.table[tableFrame].privateWord &+= new == 0 ? .max : 1
   }
 
   var rawEntry: UInt64 {
@@ -158,12 +163,12 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   ///
   /// The kernel's half keeps its tables.
   mutating func removeEmptyTables(into batch: inout UnmapBatch<M>) {
-    while level < M.Format.rootLevel, tables.frames.table[path[level]].privateWord == 0,
+    while level < M.Format.rootLevel, tables.frames.table[tableFrame].privateWord == 0,
       address < M.Format.userLimit
     {
-      let frame = path[level]
+      let frame = tableFrame
       level += 1
-      enterTable()
+      enter(path[level])
       write(0)
       tables.frames.table[root].previous -= 1
       batch.add(table: frame)
@@ -173,8 +178,10 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   /// The bits of an address that choose within the current table.
   private var spanShift: UInt64 { M.Format.pageSize(level: level + 1).shift }
 
-  private mutating func enterTable() {
-    table = tables.entries(path[level])
+  /// Stands on the address's entry in a table of the current level.
+  private mutating func enter(_ frame: PageFrameNumber) {
+    tableFrame = frame
+    table = tables.entries(frame)
     index = M.Format.index(of: address, level: level)
   }
 
@@ -185,7 +192,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     while level > 0, case .table(let frame) = M.Format.decode(table[index], level: level) {
       level -= 1
       path[level] = frame
-      enterTable()
+      enter(frame)
     }
     return level != from
   }

@@ -20,13 +20,11 @@ import PageTableFormats
 ///
 /// Linux: `pgd_t` to `pte_t`, `mm/pgtable-generic.c`.
 public struct PageTables<M: Machine>: BitwiseCopyable {
-  public let machine: M
   public let frames: PageFrames<M>
 
-  public init(frames: PageFrames<M>) {
-    machine = frames.machine
-    self.frames = frames
-  }
+  public init(frames: PageFrames<M>) { self.frames = frames }
+
+  public var machine: M { frames.machine }
 
   /// Makes an empty root; the kernel's half is that of another root, if there is one already.
   ///
@@ -105,7 +103,7 @@ public struct PageTables<M: Machine>: BitwiseCopyable {
   static var singleFlushLimit: Int { 33 }
 
   func entries(_ table: PageFrameNumber) -> EntryTable<M.Format> {
-    EntryTable(block: machine.directMap.frame(table))
+    EntryTable(words: FrameWords(machine.directMap.frame(table)))
   }
 
   /// A table without entries, that nothing leads to yet.
