@@ -32,8 +32,10 @@ public struct CachedFile: HeapObject {
   public internal(set) var pageCount = PageCount.zero
   /// The areas that map it, by index range. Linux: `i_mmap`.
   var mappings = IntervalTree<Reference<Area>>()
-  /// The page after the last that was read ahead, to tell a sequential reader.
-  var readAheadNext: UInt64 = 0
+  /// Where a transfer of several pages failed: there pages are read one at a time, so that a
+  /// damaged one does not take its neighbours with it.
+  var cautiousStart: UInt64 = 0
+  var cautiousEnd: UInt64 = 0
 
   /// Pages that hold a byte of the file.
   public var indexLimit: UInt64 {

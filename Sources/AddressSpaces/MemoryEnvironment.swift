@@ -24,14 +24,15 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
   /// The process that runs, for the log; 0 for the kernel.
   var currentProcess: UInt32 { get }
 
-  /// Starts reading a page of a file from its disk into a locked frame; the end of the transfer
-  /// is told with `AddressSpaces.readCompleted`.
+  /// Starts reading pages of a file in a row into as many locked frames in a row; the end of
+  /// each page's transfer is told with `AddressSpaces.readCompleted`.
   ///
   /// Context: may sleep (to read where the file's blocks are).
+  /// - Returns: how many were started, at least one; nothing is told about the others.
   /// - Throws: `inputOutput` where the disk or its file system is damaged, `outOfMemory`.
   func startReading(
-    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
-  ) throws(MemoryError)
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
+  ) throws(MemoryError) -> Int
 
   /// Sleeps until somebody wakes the key; it may return earlier, so callers look again.
   ///

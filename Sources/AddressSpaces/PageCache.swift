@@ -121,14 +121,20 @@ extension AddressSpaces {
     heap[file].users += 1
     defer { release(file) }
     let limit = max(index + 1, min(heap[file].indexLimit, index + Self.readAheadCount))
-    let first = try allocateFrame(.file, content: .uninitialized)
-    try startReading(file, index, into: first)
-    var next = index + 1
-    // Pages ahead are a guess: they never make memory short.
-    while next < limit, heap[file].pages.entry(at: next, in: nodes) == nil,
-      let frame = spareFrame(), (try? startReading(file, next, into: frame)) != nil
+    let run: (first: PageFrameNumber, count: Int)
+    if let spare = spareRun(upTo: missingCount(of: file, from: index, to: limit)) {
+      run = spare
+    } else {
+      run = (try allocateFrame(.file, content: .uninitialized), 1)
+    }
+    let first = run.first
+    try startReading(file, index, run)
+    var next = index + UInt64(run.count)
+    // Pages ahead are a guess: they never make memory short, and their failure is nobody's.
+    while let run = spareRun(upTo: missingCount(of: file, from: next, to: limit)),
+      (try? startReading(file, next, run)) != nil
     {
-      next += 1
+      next += UInt64(run.count)
     }
     while frames.table[first].flags.contains(.locked), isPage(first, of: file, index) {
       environment.sleep(on: .frame(first))
@@ -141,31 +147,71 @@ extension AddressSpaces {
     heap[file].pages.entry(at: index, in: nodes) == frame.value
   }
 
-  /// A frame for a page that somebody may want later: none where that would mean reclaim.
-  private func spareFrame() -> PageFrameNumber? {
-    let request = FrameRequest(
-      kind: .file, zoneLimit: .highMemory, mobility: .movable, content: .uninitialized)
-    do {
-      return try frames.allocate(request).surrender()
-    } catch {
-      return nil
+  /// The pages in a row from an index on that are not in memory.
+  private func missingCount(
+    of file: Reference<CachedFile>, from index: UInt64, to limit: UInt64
+  ) -> Int {
+    let cautious = heap[file].cautiousStart..<heap[file].cautiousEnd
+    var end = index
+    while end < limit, heap[file].pages.entry(at: end, in: nodes) == nil {
+      if cautious.contains(end) { return end == index ? 1 : Int(end - index) }
+      end += 1
+    }
+    return Int(end - index)
+  }
+
+  /// Frames in a row for pages in a row, so that one transfer fills them all; as many as there
+  /// are without reclaim, none where that would take the last.
+  private func spareRun(upTo count: Int) -> (first: PageFrameNumber, count: Int)? {
+    guard count > 0 else { return nil }
+    var order = UInt8(Int.bitWidth - 1 - count.leadingZeroBitCount)
+    while true {
+      let request = FrameRequest(
+        order: Order(order), kind: .file, zoneLimit: .highMemory, mobility: .movable,
+        content: .uninitialized)
+      if let block = try? frames.allocate(request) {
+        let first = order == 0 ? block.surrender() : frames.split(block)
+        return (first, 1 << Int(order))
+      }
+      guard order > 0 else { return nil }
+      order -= 1
     }
   }
 
-  /// - Throws: `outOfMemory`, `inputOutput`; the frame then belongs to the cache or is freed.
+  /// Enters frames for pages in a row, and starts to read into them.
+  ///
+  /// - Throws: `outOfMemory`, `inputOutput`, if not even the first can be read; each frame then
+  ///   belongs to the cache or is freed.
   private func startReading(
-    _ file: Reference<CachedFile>, _ index: UInt64, into frame: PageFrameNumber
+    _ file: Reference<CachedFile>, _ index: UInt64, _ run: (first: PageFrameNumber, count: Int)
   ) throws(MemoryError) {
-    try enter(frame, in: file, index: index)
-    frames.table[frame].flags.insert(.locked)
+    var entered = 0
     do {
-      try environment.startReading(file, index: index, into: frame)
+      while entered < run.count {
+        let frame = run.first + PageCount(entered)
+        try enter(frame, in: file, index: index + UInt64(entered))
+        frames.table[frame].flags.insert(.locked)
+        entered += 1
+      }
     } catch {
-      // Whoever waits for the page looks again, finds none, and reads it for himself.
-      readCompleted(file, index: index, frame: frame, succeeded: false)
-      dropPage(of: file, index: index)
-      throw error
+      // The one that failed is freed already.
+      for offset in stride(from: entered + 1, to: run.count, by: 1) {
+        _ = frames.release(run.first + PageCount(offset))
+      }
+      guard entered > 0 else { throw error }
     }
+    var started = 0
+    defer {
+      // Whoever waits for one of the others looks again, finds none, and reads it for himself.
+      for offset in started..<entered {
+        let page = index + UInt64(offset)
+        readCompleted(
+          file, index: page, frame: run.first + PageCount(offset), succeeded: false)
+        dropPage(of: file, index: page)
+      }
+    }
+    started = try environment.startReading(
+      file, index: index, pageCount: entered, into: run.first)
   }
 
   /// Tells that the contents of a frame are there, or never will be. Context: any.
@@ -175,6 +221,24 @@ extension AddressSpaces {
     if succeeded { frames.table[frame].flags.insert(.upToDate) }
     frames.table[frame].flags.remove(.locked)
     environment.wake(.frame(frame))
+  }
+
+  /// Tells that a transfer of pages in a row failed. Context: any.
+  ///
+  /// Of several, each is tried again by itself when somebody wants it; a single one stays in the
+  /// cache without contents, for whoever waits for it to see.
+  public func readFailed(
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, from first: PageFrameNumber
+  ) {
+    if pageCount > 1 {
+      heap[file].cautiousStart = index
+      heap[file].cautiousEnd = index + UInt64(pageCount)
+    }
+    for offset in 0..<pageCount {
+      let page = index + UInt64(offset)
+      readCompleted(file, index: page, frame: first + PageCount(offset), succeeded: false)
+      if pageCount > 1 { dropPage(of: file, index: page) }
+    }
   }
 
   /// Enters a new frame in a file's table and in the list of file pages.

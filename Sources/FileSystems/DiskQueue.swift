@@ -79,10 +79,15 @@ extension FileSystems {
     state.value.requests[Int(tag)].isInFlight = false
     giveBack(tag)
     if request.direction == .read, let file = request.file.reference {
-      for offset in 0..<Int(request.pageCount) {
-        spaces.readCompleted(
-          file, index: request.index + UInt64(offset),
-          frame: request.frame + PageCount(offset), succeeded: succeeded)
+      let count = Int(request.pageCount)
+      if succeeded {
+        for offset in 0..<count {
+          spaces.readCompleted(
+            file, index: request.index + UInt64(offset),
+            frame: request.frame + PageCount(offset), succeeded: true)
+        }
+      } else {
+        spaces.readFailed(file, index: request.index, pageCount: count, from: request.frame)
       }
     }
     environment.wake(Self.diskKey)

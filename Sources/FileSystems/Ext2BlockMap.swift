@@ -76,32 +76,63 @@ extension FileSystems {
     return try page(of: device, index: UInt64(block))
   }
 
-  /// Starts reading a page of a file on the disk, or of the disk itself, into a frame.
+  /// Starts reading pages of a file on the disk, or of the disk itself, into frames in a row.
   ///
-  /// A hole is filled with zeros at once.
+  /// Blocks in a row are one transfer. A hole is filled with zeros at once.
   ///
+  /// - Returns: how many pages were started; at least one.
   /// - Context: may sleep. The kernel's `MemoryEnvironment.startReading` is this.
   public func startReading(
-    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
-  ) throws(MemoryError) {
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
+  ) throws(MemoryError) -> Int {
     let owner = heap[file].owner
     guard owner != 0 else {
-      guard (index + 1) * 4096 <= state.value.diskByteCount else { throw .inputOutput }
+      guard (index + UInt64(pageCount)) * 4096 <= state.value.diskByteCount else {
+        throw .inputOutput
+      }
       submit(
-        .read, block: UInt32(index), frame: frame, pageCount: 1, of: file, index: index)
-      return
+        .read, block: UInt32(index), frame: first, pageCount: UInt16(pageCount), of: file,
+        index: index)
+      return pageCount
     }
-    let block: UInt32?
-    do {
-      block = try diskBlock(of: Reference<Inode>(raw: owner), index: index)
-    } catch {
-      throw error == .ENOMEM ? .outOfMemory : .inputOutput
+    // Blocks that are known but not asked for yet.
+    var run: (block: UInt32, start: Int)?
+    var page = 0
+    while page < pageCount {
+      let block: UInt32?
+      do {
+        block = try diskBlock(of: Reference<Inode>(raw: owner), index: index + UInt64(page))
+      } catch {
+        submitRun(run, end: page, file, index, first)
+        if page > 0 { return page }
+        throw error == .ENOMEM ? .outOfMemory : .inputOutput
+      }
+      if let known = run, block != known.block + UInt32(page - known.start) {
+        submitRun(known, end: page, file, index, first)
+        run = nil
+      }
+      if let block, run == nil { run = (block, page) }
+      if block == nil { fillHole(of: file, index + UInt64(page), first + PageCount(page)) }
+      page += 1
     }
-    guard let block else {
-      machine.withBytes(of: frame) { bytes in bytes.clear() }
-      spaces.readCompleted(file, index: index, frame: frame, succeeded: true)
-      return
-    }
-    submit(.read, block: block, frame: frame, pageCount: 1, of: file, index: index)
+    submitRun(run, end: page, file, index, first)
+    return pageCount
+  }
+
+  private func submitRun(
+    _ run: (block: UInt32, start: Int)?, end: Int, _ file: Reference<CachedFile>,
+    _ index: UInt64, _ first: PageFrameNumber
+  ) {
+    guard let run else { return }
+    submit(
+      .read, block: run.block, frame: first + PageCount(run.start),
+      pageCount: UInt16(end - run.start), of: file, index: index + UInt64(run.start))
+  }
+
+  private func fillHole(
+    of file: Reference<CachedFile>, _ index: UInt64, _ frame: PageFrameNumber
+  ) {
+    machine.withBytes(of: frame) { bytes in bytes.clear() }
+    spaces.readCompleted(file, index: index, frame: frame, succeeded: true)
   }
 }

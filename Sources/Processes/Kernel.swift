@@ -62,9 +62,9 @@ extension Kernel: MemoryEnvironment {
   public var currentProcess: UInt32 { heap[process].identifier }
 
   public func startReading(
-    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
-  ) throws(MemoryError) {
-    try fileSystems.startReading(file, index: index, into: frame)
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
+  ) throws(MemoryError) -> Int {
+    try fileSystems.startReading(file, index: index, pageCount: pageCount, into: first)
   }
 
   public func sleep(on key: SleepKey) {

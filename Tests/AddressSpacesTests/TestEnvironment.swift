@@ -52,14 +52,21 @@ struct TestEnvironment: MemoryEnvironment {
   static var damagedIndex: UInt64 { 13 }
 
   func startReading(
-    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
-  ) throws(MemoryError) {
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
+  ) throws(MemoryError) -> Int {
     if index == Self.damagedIndex { throw .inputOutput }
-    let byte = Self.content(owner: heap[file].owner, index: index)
-    machine.withBytes(of: frame) { bytes in
-      for place in 0..<bytes.byteCount { bytes.store(byte, at: place) }
+    for offset in 0..<pageCount {
+      let page = index + UInt64(offset)
+      // What comes before the damage is read all the same.
+      if page == Self.damagedIndex { return offset }
+      let byte = Self.content(owner: heap[file].owner, index: page)
+      let frame = first + PageCount(offset)
+      machine.withBytes(of: frame) { bytes in
+        for place in 0..<bytes.byteCount { bytes.store(byte, at: place) }
+      }
+      spaces.readCompleted(file, index: page, frame: frame, succeeded: true)
     }
-    spaces.readCompleted(file, index: index, frame: frame, succeeded: true)
+    return pageCount
   }
 
   func sleep(on key: SleepKey) { preconditionFailure("nobody would wake the only task") }

@@ -45,7 +45,7 @@ import Testing
       for path in paths where path != "sparse" {
         try compare(path, image, test)
       }
-      #expect(test.environment.host.largestFlight >= 32)
+      #expect(test.environment.host.largestPageFlight >= 32)
     }
   }
 

@@ -15,7 +15,7 @@ final class TestHost {
   var transfers: [UInt16: DiskTransfer] = [:]
   /// Pages that were ever read, for counting.
   var pagesRead: [UInt64] = []
-  var largestFlight = 0
+  var largestPageFlight = 0
 
   /// What the program will find on its input.
   var input: [UInt8] = []
@@ -87,7 +87,8 @@ struct HostedMachine: Machine {
   func submit(_ transfer: DiskTransfer) {
     precondition(host.transfers[transfer.tag] == nil, "the tag is in flight")
     host.transfers[transfer.tag] = transfer
-    host.largestFlight = max(host.largestFlight, host.transfers.count)
+    let pages = host.transfers.values.reduce(0) { $0 + Int($1.byteCount.value) / 4096 }
+    host.largestPageFlight = max(host.largestPageFlight, pages)
   }
 
   func finish(tag: UInt16) -> Bool {
@@ -103,7 +104,9 @@ struct HostedMachine: Machine {
     }
     let block = directMap.block(at: transfer.address, byteCount: transfer.byteCount)
     if transfer.direction == .read {
-      host.pagesRead.append(transfer.sector / 8)
+      for page in 0..<UInt64(count / 4096) {
+        host.pagesRead.append(transfer.sector / 8 + page)
+      }
       host.disk.withUnsafeBytes { bytes in
         for offset in stride(from: 0, to: count, by: 8) {
           block.store(

@@ -36,9 +36,9 @@ struct TestEnvironment: FileEnvironment {
   }
 
   func startReading(
-    _ file: Reference<CachedFile>, index: UInt64, into frame: PageFrameNumber
-  ) throws(MemoryError) {
-    try FileSystems(self).startReading(file, index: index, into: frame)
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
+  ) throws(MemoryError) -> Int {
+    try FileSystems(self).startReading(file, index: index, pageCount: pageCount, into: first)
   }
 
   func schedule(diskCompletion tag: UInt16, at time: VirtualTime) {
