@@ -7,6 +7,8 @@ set -uo pipefail
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.." && pwd)
 quire=$root/quire
 work=$(mktemp -d)
+mkdir "$work/temporary"
+export TMPDIR=$work/temporary
 trap 'rm -rf "$work"' EXIT
 export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache}
 failures=0
@@ -111,14 +113,14 @@ wait "$tool"
 check "SIGTERM: 143" test $? == 143
 check "SIGTERM leaves no emulator" bash -c "! kill -0 ${emulator:-1} 2>/dev/null"
 
-find "$XDG_CACHE_HOME/quire" /tmp /dev/shm -maxdepth 2 -name '*quire*' 2>/dev/null | sort >"$work/a"
+find "$XDG_CACHE_HOME/quire" "$TMPDIR" -maxdepth 2 -name '*quire*' 2>/dev/null | sort >"$work/a"
 start_stopped
 check "an emulator runs" test -n "$emulator"
 kill -KILL "$tool"
 wait "$tool" 2>/dev/null
 sleep 0.3
 check "SIGKILL leaves no emulator" bash -c "$(declare -f lives); ! lives ${emulator:-1}"
-find "$XDG_CACHE_HOME/quire" /tmp /dev/shm -maxdepth 2 -name '*quire*' 2>/dev/null | sort >"$work/b"
+find "$XDG_CACHE_HOME/quire" "$TMPDIR" -maxdepth 2 -name '*quire*' 2>/dev/null | sort >"$work/b"
 check "SIGKILL leaves no file" cmp -s "$work/a" "$work/b"
 check "nothing is left in the making" \
   bash -c "[[ -z \$(ls -A '$XDG_CACHE_HOME/quire/making' 2>/dev/null) ]]"
