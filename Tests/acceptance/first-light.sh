@@ -27,9 +27,10 @@ check() { # NAME COMMAND...
   fi
 }
 
-# Runs a program in a machine: output, errors and status in files `got.*`.
+# Runs a program in a machine whose memory is audited at the end of every process: output,
+# errors and status in files `got.*`.
 run() {
-  "$quire" run --quiet "$@" >got.out 2>got.err </dev/null
+  "$quire" run --quiet --boot audit --timeout 300s "$@" >got.out 2>got.err </dev/null
   echo $? >got.status
 }
 # Expects what the last run printed and its status.
@@ -72,15 +73,15 @@ expect 'a signal is 128 and its number' 143
 dd if=/dev/urandom bs=1M count=10 of=random status=none
 seq 1 1400000 | head -c 10485760 >ten
 "$busybox" gzip -c <ten >expected
-"$quire" run --quiet -- "$busybox" gzip -c <ten >got.out 2>got.err
+"$quire" run --quiet --timeout 300s -- "$busybox" gzip -c <ten >got.out 2>got.err
 echo $? >got.status
 expect 'gzip of 10 MB is byte for byte the host'"'"'s' 0 expected
 "$busybox" sha256sum <random >expected
-"$quire" run --quiet -- "$busybox" sha256sum <random >got.out 2>got.err
+"$quire" run --quiet --timeout 300s -- "$busybox" sha256sum <random >got.out 2>got.err
 echo $? >got.status
 expect 'sha256sum of 10 MB is the host'"'"'s' 0 expected
 
-"$quire" run --quiet --json cat.json -- "$busybox" cat <random >got.out 2>got.err
+"$quire" run --quiet --timeout 300s --json cat.json -- "$busybox" cat <random >got.out 2>got.err
 echo $? >got.status
 expect 'cat of 10 MB loses no byte' 0 random
 instructions=$(number virtual_nanoseconds cat.json)
