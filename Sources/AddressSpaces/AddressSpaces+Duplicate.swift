@@ -57,8 +57,7 @@ extension AddressSpaces {
       insertMapping(copy, of: file)
     }
     insert(copy, into: space)
-    heap[space].pageCount += value.pageCount
-    heap[space].peakPageCount = heap[space].pageCount
+    countPages(value.pageCount, in: space)
     if isCommitted(copy) { memory.value.committedPageCount += value.pageCount }
     // Pages of files that were never written come again by themselves.
     guard heap[area].region.reference != nil,

@@ -136,14 +136,19 @@ extension AddressSpaces {
     } else {
       area = try newArea(candidate, in: space)
     }
-    heap[space].pageCount += range.count
-    if heap[space].peakPageCount < heap[space].pageCount {
-      heap[space].peakPageCount = heap[space].pageCount
-    }
+    countPages(range.count, in: space)
     if commits(request.protection, request.attributes, request.source) {
       memory.value.committedPageCount += range.count
     }
     return area
+  }
+
+  /// Counts pages that areas of a space have more. Linux: `vm_stat_account()`, `hiwater_vm`.
+  func countPages(_ count: PageCount, in space: Reference<AddressSpace>) {
+    heap[space].pageCount += count
+    if heap[space].peakPageCount < heap[space].pageCount {
+      heap[space].peakPageCount = heap[space].pageCount
+    }
   }
 
   private func newArea(

@@ -60,10 +60,7 @@ extension AddressSpaces {
   private func grow(_ area: Reference<Area>, by growth: PageCount) {
     let space = heap[area].space
     resize(area, start: heap[area].start, end: heap[area].end + growth)
-    heap[space].pageCount += growth
-    if heap[space].peakPageCount < heap[space].pageCount {
-      heap[space].peakPageCount = heap[space].pageCount
-    }
+    countPages(growth, in: space)
     if isCommitted(area) { memory.value.committedPageCount += growth }
     mergedWithNext(area)
   }
@@ -98,23 +95,9 @@ extension AddressSpaces {
     value.start = start
     value.end = start + count
     value.clearLinks()
-    let new = try allocate(value)
-    do {
-      try copyRegions(of: area, to: new)
-    } catch {
-      heap.free(new)
-      throw error
-    }
-    if let region = heap[area].region.reference {
-      heap[new].region = Link(region)
-      heap[region].activeAreaCount += 1
-    }
-    if let file = value.file.reference {
-      heap[file].users += 1
-      insertMapping(new, of: file)
-    }
+    let new = try makeArea(value, withRegionsOf: area)
     insert(new, into: space)
-    heap[space].pageCount += count
+    countPages(count, in: space)
     if isCommitted(new) { memory.value.committedPageCount += count }
     do {
       try moveEntries(old, to: start, in: space)

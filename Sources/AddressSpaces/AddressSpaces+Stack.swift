@@ -25,10 +25,7 @@ extension AddressSpaces {
     let growth = heap[stack].start - page
     guard heap[space].pageCount + growth <= heap[space].pageLimit else { return nil }
     resize(stack, start: page, end: end)
-    heap[space].pageCount += growth
-    if heap[space].peakPageCount < heap[space].pageCount {
-      heap[space].peakPageCount = heap[space].pageCount
-    }
+    countPages(growth, in: space)
     memory.value.committedPageCount += growth
     record(.faultStackGrowth, value: page.address.value)
     return stack

@@ -54,7 +54,19 @@ extension AddressSpaces {
     upper.fileIndex = heap[area].index(of: page)
     upper.start = page
     upper.clearLinks()
-    let new = try allocate(upper)
+    let new = try makeArea(upper, withRegionsOf: area)
+    unindex(area)
+    heap[area].end = page
+    reindex(area)
+    insert(new, into: space)
+    return new
+  }
+
+  /// Makes an area for pages of another one: found by the same reverse maps, in no space yet.
+  func makeArea(
+    _ value: Area, withRegionsOf area: Reference<Area>
+  ) throws(MemoryError) -> Reference<Area> {
+    let new = try allocate(value)
     do {
       try copyRegions(of: area, to: new)
     } catch {
@@ -65,14 +77,10 @@ extension AddressSpaces {
       heap[new].region = Link(region)
       heap[region].activeAreaCount += 1
     }
-    unindex(area)
-    heap[area].end = page
-    reindex(area)
-    if let file = heap[area].file.reference {
+    if let file = value.file.reference {
       heap[file].users += 1
       insertMapping(new, of: file)
     }
-    insert(new, into: space)
     return new
   }
 
