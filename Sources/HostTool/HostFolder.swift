@@ -46,6 +46,8 @@ enum HostFolder {
   }
 
   /// The names in a folder, sorted by their bytes, without `.` and `..`.
+  ///
+  /// - Throws: EILSEQ for a name that is not UTF-8, which no text here could hold.
   static func names(in path: String) throws(HostError) -> [String] {
     // SAFETY: the path is terminated; the stream is closed below.
     guard let stream = unsafe opendir(path) else { throw HostError(errno) }
@@ -54,8 +56,10 @@ enum HostFolder {
     // SAFETY: the entry lives until the next call, and its name is terminated.
     while let entry = unsafe readdir(stream) {
       let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
-        unsafe String(cString: UnsafeRawPointer(field).assumingMemoryBound(to: CChar.self))
+        unsafe String(
+          validatingCString: UnsafeRawPointer(field).assumingMemoryBound(to: CChar.self))
       }
+      guard let name else { throw HostError(EILSEQ) }
       if name != "." && name != ".." { names.append(name) }
     }
     return names.sorted(by: precedesByBytes)

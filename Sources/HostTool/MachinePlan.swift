@@ -96,7 +96,7 @@ struct MachinePlan {
   }
 }
 
-/// A word as a POSIX shell takes it.
+/// A word as a POSIX shell takes it, on one line.
 func shellQuoted(_ word: String) -> String {
   let plain = word.utf8.allSatisfy { byte in
     switch byte {
@@ -105,5 +105,24 @@ func shellQuoted(_ word: String) -> String {
     default: "-_./=,:+@%".utf8.contains(byte)
     }
   }
-  return plain && !word.isEmpty ? word : "'\(word.replacing("'", with: "'\\''"))'"
+  if plain && !word.isEmpty { return word }
+  let isControl = { (scalar: Unicode.Scalar) in scalar.value < 0x20 || scalar.value == 0x7F }
+  guard word.unicodeScalars.contains(where: isControl) else {
+    return "'\(word.replacing("'", with: "'\\''"))'"
+  }
+  var text = ""
+  for scalar in word.unicodeScalars {
+    switch scalar {
+    case "\n": text += "\\n"
+    case "\t": text += "\\t"
+    case "'": text += "\\'"
+    case "\\": text += "\\\\"
+    case _ where isControl(scalar):
+      // Three octal digits, so that a digit behind them is not taken for a fourth.
+      let octal = String(scalar.value, radix: 8)
+      text += "\\" + String(repeating: "0", count: 3 - octal.count) + octal
+    default: text.unicodeScalars.append(scalar)
+    }
+  }
+  return "$'\(text)'"
 }

@@ -234,7 +234,7 @@ extension Kernel {
     throw refusal
   }
 
-  /// `unlink`, `rmdir`, `rename`, `chmod`, `chown`, `truncate`, `utimensat`: likewise.
+  /// `unlink`, `rmdir`, `rename`, `chmod`, `chown`, `truncate`, `utimes`: likewise.
   func refuseToChange(_ folder: UInt64, _ path: UInt64) throws(Errno) -> UInt64 {
     let refusal = try withPath(folder, path) { (path, start) throws(Errno) in
       fileSystems.refusalToChange(path, from: start, lastLink: .followed, as: credentials)
@@ -246,6 +246,12 @@ extension Kernel {
   func refuseToChange(descriptor: UInt64) throws(Errno) -> UInt64 {
     let inode = heap[try file(descriptor)].inode
     throw heap[inode].tree == .disk ? .EROFS : .EPERM
+  }
+
+  /// `utimensat`: no path means the descriptor itself, which is glibc's `futimens`.
+  func refuseTimes(_ folder: UInt64, _ path: UInt64) throws(Errno) -> UInt64 {
+    guard path == 0 else { return try refuseToChange(folder, path) }
+    return try refuseToChange(descriptor: folder)
   }
 
   /// `ftruncate`: what is open for reading only cannot be cut.

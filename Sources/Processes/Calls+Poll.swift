@@ -74,18 +74,24 @@ extension Kernel {
     return fileSystems.readiness(of: file).rawValue & (entry.wanted | always)
   }
 
-  /// Asks again whenever something may have changed, until there is an answer or the limit.
+  /// Asks again whenever something may have changed, until there is an answer or the limit; a
+  /// repetition after a stop keeps the end that the first call set.
   private func wait(
     _ limit: UInt64?, _ ask: () throws(Errno) -> UInt64
   ) throws(Errno) -> UInt64 {
     let task = current
-    let deadline = limit.map { machine.now.advanced(byNanoseconds: $0) } ?? .never
+    var deadline = heap[task].restartDeadline
+    heap[task].restartDeadline = .never
+    if deadline == .never, let limit { deadline = machine.now.advanced(byNanoseconds: limit) }
     defer { heap[task].waitLimit = .never }
     while true {
       let answer = try ask()
       if answer > 0 || machine.now >= deadline { return answer }
       heap[task].waitLimit = deadline
-      guard fileSystems.waitForReadiness() else { throw .EINTR }
+      guard fileSystems.waitForReadiness() else {
+        heap[task].restartDeadline = deadline
+        throw .EINTR
+      }
     }
   }
 

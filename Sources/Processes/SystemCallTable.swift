@@ -77,6 +77,7 @@ extension Kernel {
       return try refuseToChange(here, call.first)
     case .unlinkat, .renameat, .renameat2, .fchmodat, .fchmodat2, .fchownat, .futimesat:
       return try refuseToChange(call.first, call.second)
+    case .utimensat: return try refuseTimes(call.first, call.second)
 
     // Memory
     case .mmap: return try mapMemory(call)

@@ -64,6 +64,7 @@ struct ArgumentTests {
     #expect(shellQuoted("a-b_c./=,:+@%9") == "a-b_c./=,:+@%9")
     #expect(shellQuoted("") == "''")
     #expect(shellQuoted("it's $x") == "'it'\\''s $x'")
+    #expect(shellQuoted("a\nit's\\\u{1}7") == "$'a\\nit\\'s\\\\\\0017'")
   }
 
   @Test func `the last value of a variable wins and keeps its place`() {

@@ -2,6 +2,7 @@
 // Signals: handlers and their frames, stops, stacks, repeated calls, masks; each line as on Linux.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,6 +129,26 @@ static void test_interruption(void) {
   printf("then %d\n", got);
 }
 
+// A stop in the middle of a wait does not make it longer.
+static void test_stopped_wait(void) {
+  int status, child = fork();
+  if (child == 0) {
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int result = poll(0, 0, 1000);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double seconds = end.tv_sec - start.tv_sec + (end.tv_nsec - start.tv_nsec) / 1e9;
+    printf("poll over a stop: %d, in time %d\n", result, seconds >= 1 && seconds < 1.5);
+    _exit(0);
+  }
+  usleep(200000);
+  kill(child, SIGSTOP);
+  waitpid(child, &status, WUNTRACED);
+  usleep(500000);
+  kill(child, SIGCONT);
+  waitpid(child, &status, 0);
+}
+
 static void spoil(int number) {
   __asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm1, %%xmm1; pxor %%xmm2, %%xmm2; fninit" ::
                        : "xmm0", "xmm1", "xmm2");
@@ -155,6 +176,7 @@ int main(void) {
   test_faults();
   test_children();
   test_interruption();
+  test_stopped_wait();
   test_floating_point();
   return 0;
 }
