@@ -73,7 +73,7 @@ extension AddressSpaces {
     if let next = self.area(after: area) { updateGap(before: next) }
   }
 
-  private func updateGap(before area: Reference<Area>) {
+  func updateGap(before area: Reference<Area>) {
     let space = heap[area].space
     let below = self.area(before: area).map { heap[$0].end.value } ?? Self.lowestPage.value
     var free = heap[area].start.value - min(below, heap[area].start.value)
@@ -135,17 +135,19 @@ extension AddressSpaces {
   private func highestGap(
     _ needed: UInt64, under top: Reference<Area>, _ limit: UInt64
   ) -> PageRange? {
-    guard heap[top].largestGap >= needed else { return nil }
-    if heap[top].start.value < limit {
-      if let right = heap[top].right.reference,
-        let range = highestGap(needed, under: right, limit)
-      {
-        return range
+    var next: Reference<Area>? = top
+    while let node = next, heap[node].largestGap >= needed {
+      if heap[node].start.value < limit {
+        if let right = heap[node].right.reference, heap[right].largestGap >= needed,
+          let range = highestGap(needed, under: right, limit)
+        {
+          return range
+        }
+        if let range = gapRange(below: node, needed) { return range }
       }
-      if let range = gapRange(below: top, needed) { return range }
+      next = heap[node].left.reference
     }
-    guard let left = heap[top].left.reference else { return nil }
-    return highestGap(needed, under: left, limit)
+    return nil
   }
 
   private func gapRange(below area: Reference<Area>, _ needed: UInt64) -> PageRange? {

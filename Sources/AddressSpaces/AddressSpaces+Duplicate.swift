@@ -80,23 +80,19 @@ extension AddressSpaces {
       if case .leaf(let leaf) = from.entry {
         to.move(to: address)
         try prepare(&to)
-        share(leaf, at: address.page, with: target, &from, &to)
+        if leaf.protection.contains(.write) { from.writeProtect() }
+        if !leaf.protection.contains(.uncounted) { share(leaf, at: address.page, with: target) }
+        enterCopy(of: from, &to)
       }
       found = from.moveToNextOccupied(before: end)
     }
     notePeak(of: target)
   }
 
+  @inline(__always)
   private func share(
-    _ leaf: DecodedEntry.Leaf, at page: PageNumber, with target: Reference<AddressSpace>,
-    _ from: inout PageTableCursor<Environment.Hardware>,
-    _ to: inout PageTableCursor<Environment.Hardware>
+    _ leaf: DecodedEntry.Leaf, at page: PageNumber, with target: Reference<AddressSpace>
   ) {
-    let rights = leaf.protection.subtracting(.write)
-    if leaf.protection.contains(.uncounted) {
-      put(leaf.frame, rights, &to)
-      return
-    }
     frames.retain(leaf.frame)
     frames.mapped(leaf.frame, at: page, space: target.raw)
     if frames.table[leaf.frame].kind == .anonymous {
@@ -105,8 +101,18 @@ extension AddressSpaces {
     } else {
       heap[target].fileCount += PageCount(1)
     }
-    if leaf.protection.contains(.write) { from.writeProtect() }
-    put(leaf.frame, rights, &to)
+  }
+
+  @inline(__always)
+  private func enterCopy(
+    of from: borrowing PageTableCursor<Environment.Hardware>,
+    _ to: inout PageTableCursor<Environment.Hardware>
+  ) {
+    do {
+      try to.copy(from: from)
+    } catch {
+      preconditionFailure("the tables were not prepared")
+    }
   }
 }
 

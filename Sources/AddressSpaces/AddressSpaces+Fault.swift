@@ -190,7 +190,14 @@ extension AddressSpaces {
   }
 
   /// Makes the tables that lead to the cursor's entry, reclaiming if need be.
+  @inline(__always)
   func prepare(
+    _ cursor: inout PageTableCursor<Environment.Hardware>
+  ) throws(MemoryError) {
+    if cursor.level > 0 { try makeTables(&cursor) }
+  }
+
+  private func makeTables(
     _ cursor: inout PageTableCursor<Environment.Hardware>
   ) throws(MemoryError) {
     while true {
@@ -205,6 +212,7 @@ extension AddressSpaces {
   }
 
   /// Enters a frame where the tables are there already.
+  @inline(__always)
   func put(
     _ frame: PageFrameNumber, _ rights: Protection,
     _ cursor: inout PageTableCursor<Environment.Hardware>
@@ -226,6 +234,7 @@ extension AddressSpaces {
     }
   }
 
+  @inline(__always)
   func notePeak(of space: Reference<AddressSpace>) {
     let resident = heap[space].residentCount
     if heap[space].peakResidentCount < resident { heap[space].peakResidentCount = resident }

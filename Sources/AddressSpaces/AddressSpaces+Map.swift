@@ -189,6 +189,11 @@ extension AddressSpaces {
 
   /// Changes the borders of an area; its pages keep their indices.
   func resize(_ area: Reference<Area>, start: PageNumber, end: PageNumber) {
+    guard start != heap[area].start else {
+      setEnd(of: area, to: end)
+      if let next = self.area(after: area) { updateGap(before: next) }
+      return
+    }
     unindex(area)
     if start < heap[area].start {
       heap[area].fileIndex -= UInt64((heap[area].start - start).value)

@@ -29,14 +29,14 @@ extension AddressSpaces {
     else { return area }
     if heap[area].region.reference == nil, heap[next].region.reference != nil {
       // The one with a region stays: its links are extended downwards.
-      let start = heap[area].start
+      resize(next, start: heap[area].start, end: heap[next].end)
       absorb(area)
-      resize(next, start: start, end: heap[next].end)
       return next
     }
-    let end = heap[next].end
+    // Before the other goes, so that no gap opens between the two for a moment, which the tree
+    // would remember up to its root.
+    resize(area, start: heap[area].start, end: heap[next].end)
     absorb(next)
-    resize(area, start: heap[area].start, end: end)
     return area
   }
 

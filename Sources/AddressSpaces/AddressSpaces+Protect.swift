@@ -52,12 +52,8 @@ extension AddressSpaces {
     var found = cursor.findOccupied(before: end)
     while found {
       if case .leaf(let leaf) = cursor.entry {
-        var rights = granted
-        if leaf.protection.contains(.write), protection.contains(.write) {
-          rights = rights.union(.write)
-        }
-        if leaf.protection.contains(.uncounted) { rights = rights.union(.uncounted) }
-        if leaf.protection != rights { cursor.protect(rights) }
+        let keepsWrite = leaf.protection.contains(.write) && protection.contains(.write)
+        cursor.protect(keepsWrite ? granted.union(.write) : granted)
       }
       found = cursor.moveToNextOccupied(before: end)
     }

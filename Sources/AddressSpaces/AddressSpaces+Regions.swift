@@ -162,6 +162,21 @@ extension AddressSpaces {
     }
   }
 
+  /// Changes where an area ends; its place in every tree stays.
+  func setEnd(of area: Reference<Area>, to end: PageNumber) {
+    heap[area].end = end
+    if let file = heap[area].file.reference {
+      heap[file].mappings.refresh(area, in: mappingLinks)
+    }
+    let last = heap[area].lastIndex
+    var next = heap[area].firstRegionLink.reference
+    while let link = next {
+      heap[link].last = last
+      heap[heap[link].region].links.refresh(link, in: regionLinks)
+      next = heap[link].nextOfArea.reference
+    }
+  }
+
   /// Takes an area out of the trees that are ordered by its range, so that it may change.
   ///
   /// Linux: `vma_prepare()`.

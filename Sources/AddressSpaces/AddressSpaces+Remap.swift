@@ -2,6 +2,7 @@
 
 import KernelHeap
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 import PageTableFormats
@@ -118,22 +119,26 @@ extension AddressSpaces {
     let root = heap[space].root
     var from = tables.cursor(root, at: old.start.address)
     var to = tables.cursor(root, at: start.address)
-    var found = from.findOccupied(before: old.end.address)
-    while found {
+    while from.findOccupied(before: old.end.address) {
       let page = from.address.page
       let target = start + (page - old.start)
       to.move(to: target.address)
       try prepare(&to)
-      if case .leaf(let leaf) = from.take() {
-        put(leaf.frame, leaf.protection, &to)
-        if !leaf.protection.contains(.uncounted) {
-          noteDirt(leaf)
-          frames.unmapped(leaf.frame, at: page, space: space.raw)
-          frames.mapped(leaf.frame, at: target, space: space.raw)
-        }
-      }
-      found = from.moveToNextOccupied(before: old.end.address)
+      let count = from.moveEntries(to: &to, atMost: old.end - page)
+      noteMove(of: count, from: page, to: target, in: space)
+      guard page + count < old.end else { break }
+      from.move(to: (page + count).address)
     }
     machine.flush(.space)
+  }
+
+  /// Says in the log that all that a run of pages maps is elsewhere now.
+  private func noteMove(
+    of count: PageCount, from page: PageNumber, to target: PageNumber,
+    in space: Reference<AddressSpace>
+  ) {
+    let pages = UInt32(count.value)
+    record(.mappingsLeft, frame: pages, owner: space.raw, value: page.value)
+    record(.mappingsEntered, frame: pages, owner: space.raw, value: target.value)
   }
 }

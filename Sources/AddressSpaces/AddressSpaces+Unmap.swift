@@ -55,9 +55,7 @@ extension AddressSpaces {
     upper.start = page
     upper.clearLinks()
     let new = try makeArea(upper, withRegionsOf: area)
-    unindex(area)
-    heap[area].end = page
-    reindex(area)
+    setEnd(of: area, to: page)
     insert(new, into: space)
     return new
   }
@@ -123,6 +121,7 @@ extension AddressSpaces {
   }
 
   /// Keeps what the CPU noted in an entry that is being cleared.
+  @inline(__always)
   func noteDirt(_ leaf: DecodedEntry.Leaf) {
     guard leaf.isDirty, frames.table[leaf.frame].kind == .file else { return }
     frames.table[leaf.frame].flags.insert(.dirty)
@@ -137,6 +136,7 @@ extension AddressSpaces {
   }
 
   /// Counts one mapping of a frame less; the caller still holds its reference.
+  @inline(__always)
   func forget(_ frame: PageFrameNumber, page: PageNumber, space: Reference<AddressSpace>) {
     frames.unmapped(frame, at: page, space: space.raw)
     switch frames.table[frame].kind {

@@ -193,6 +193,8 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
   /// Tells the tree that a node's own fields, from which `update` computes, have changed.
   public mutating func refresh<Links: TreeLinks>(_ node: Node, in links: Links)
   where Links.Node == Node {
-    rebalance(from: node, atLeastThrough: node, in: links)
+    // Nothing above it computes anew where what it passes on is the same.
+    guard links.update(node) else { return }
+    rebalance(from: links.parent(of: node), atLeastThrough: nil, in: links)
   }
 }

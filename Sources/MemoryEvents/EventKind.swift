@@ -30,6 +30,11 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case frameUnmapped = 15
   /// A block is cut into single frames that are freed one by one. `detail`: order.
   case blockSplit = 16
+  /// All that a run of pages maps moves elsewhere in its space, where the next record says.
+  /// `frame`: pages; `value`: page number of the first; `owner`: space.
+  case mappingsLeft = 17
+  /// … this is where. Fields as in `mappingsLeft`. The frames' counts of mappings stay.
+  case mappingsEntered = 18
 
   // Faults; `value`: the address; `frame`: what is mapped now, where that is one frame
   /// Linux: a minor fault on an anonymous page, zero-filled.

@@ -20,6 +20,7 @@ extension PageFrames {
   /// Holds a block once more. Linux: `get_page()`.
   ///
   /// - Precondition: somebody holds it already; holders of one block have a common lock.
+  @inline(__always)
   public func retain(_ frame: PageFrameNumber) {
     precondition(table[frame].references > 0, "retain of a frame that nobody holds")
     table[frame].references += 1

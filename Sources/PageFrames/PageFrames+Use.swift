@@ -25,6 +25,7 @@ extension PageFrames {
   /// Counts one more entry of a program's page table that maps the frame, and logs it.
   ///
   /// Linux: `folio_add_*_rmap()`.
+  @inline(__always)
   public func mapped(_ frame: PageFrameNumber, at page: PageNumber, space: UInt32) {
     checkInUse(frame)
     table[frame].mappings += 1
@@ -35,6 +36,7 @@ extension PageFrames {
   /// Counts one less, and logs it. Linux: `folio_remove_rmap_pte()`.
   ///
   /// - Precondition: it was counted.
+  @inline(__always)
   public func unmapped(_ frame: PageFrameNumber, at page: PageNumber, space: UInt32) {
     precondition(table[frame].mappings > 0, "unmap of a frame that is not mapped")
     table[frame].mappings -= 1
@@ -42,6 +44,7 @@ extension PageFrames {
       MemoryEvent(.frameUnmapped, frame: frame.value, owner: space, value: page.value))
   }
 
+  @inline(__always)
   private func checkInUse(_ frame: PageFrameNumber) {
     let kind = table[frame].kind
     precondition(kind != .free && kind != .reserved, "a frame that is not used")

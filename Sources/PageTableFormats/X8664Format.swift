@@ -13,7 +13,7 @@ public enum X8664Format: PageTableFormat {
   public static var firstKernelIndex: Int { 256 }
 
   public static func index(of address: VirtualAddress, level: Int) -> Int {
-    Int(address.value &>> UInt64(12 + 9 * level) & 511)
+    Int(truncatingIfNeeded: address.value &>> shift(level) & 511)
   }
 
   public static func canonical(_ bits: UInt64) -> VirtualAddress {
@@ -22,7 +22,13 @@ public enum X8664Format: PageTableFormat {
 
   public static func entryCount(level: Int) -> Int { 512 }
 
-  public static func pageSize(level: Int) -> PageSize { PageSize(shift: UInt64(12 + 9 * level)) }
+  public static func pageSize(level: Int) -> PageSize { PageSize(shift: shift(level)) }
+
+  /// Unchecked, since every step of every walk needs it; levels are 0 to 4.
+  @inline(__always)
+  private static func shift(_ level: Int) -> UInt64 {
+    12 &+ 9 &* UInt64(truncatingIfNeeded: level)
+  }
 
   public static func granted(_ protection: Protection) -> Protection {
     protection.hardwareRights

@@ -60,15 +60,12 @@ enum X86EntryBits {
   /// What the low bits of a leaf grant; execution is the format's to say.
   @inline(__always)
   static func protection(_ entry: UInt64) -> Protection {
-    var protection = Protection.inaccessible
-    if entry & user != 0 { protection.formUnion(.user) }
-    if entry & uncached != 0 { protection.formUnion(.device) }
-    if entry & uncounted != 0 { protection.formUnion(.uncounted) }
-    guard entry & present != 0 else { return protection }
-    protection.formUnion(.read)
-    if entry & writable != 0 { protection.formUnion(.write) }
-    if entry & global != 0 { protection.formUnion(.global) }
-    return protection
+    // By shifts, since this is in the loop over every page of a range: `user` and `device` are
+    // one bit higher there, `uncounted` is three and `global` four bits lower.
+    let attributes = (entry & (user | uncached)) &<< 1 | (entry & uncounted) &>> 3
+    let rights = entry & (present | writable) | (entry & global) &>> 4
+    let mask = 0 &- (entry & present)
+    return Protection(rawValue: UInt8(truncatingIfNeeded: attributes | rights & mask))
   }
 
   @inline(__always)

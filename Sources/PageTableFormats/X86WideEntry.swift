@@ -36,10 +36,9 @@ enum X86WideEntry {
     if level > 0, entry & X86EntryBits.large == 0 {
       return .table(PageFrameNumber(UInt32(truncatingIfNeeded: frame)))
     }
-    var protection = X86EntryBits.protection(entry)
-    if protection.isAccessible, entry & X86EntryBits.noExecute == 0 {
-      protection.formUnion(.execute)
-    }
+    let mayExecute = (entry & X86EntryBits.present) & (~entry &>> 63)
+    let protection = X86EntryBits.protection(entry).union(
+      Protection(rawValue: UInt8(truncatingIfNeeded: mayExecute &<< 2)))
     return X86EntryBits.leaf(entry, frame: frame, protection)
   }
 

@@ -64,7 +64,18 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   // Moving
 
   /// Moves to any address. A move within one table costs no walk.
+  @inline(__always)
   public mutating func move(to target: VirtualAddress) {
+    if level == 0, (address.value ^ target.value) &>> M.Format.pageSize(level: 1).shift == 0 {
+      address = target
+      index = M.Format.index(of: target, level: 0)
+    } else {
+      moveFar(to: target)
+    }
+  }
+
+  @inline(never)
+  private mutating func moveFar(to target: VirtualAddress) {
     let difference = address.value ^ target.value
     address = target
     if level == M.Format.rootLevel || difference &>> spanShift == 0 {
@@ -106,7 +117,20 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   }
 
   /// The same, from the entry after this one on.
+  @inline(__always)
   public mutating func moveToNextOccupied(before limit: VirtualAddress) -> Bool {
+    if level == 0, index &+ 1 < M.Format.entryCount(level: 0), table[index &+ 1] != 0 {
+      let next = VirtualAddress((address.value | (PageSize.base.bytes &- 1)) &+ 1)
+      guard next < limit else { return false }
+      index &+= 1
+      address = next
+      return true
+    }
+    return moveToDistantOccupied(before: limit)
+  }
+
+  @inline(never)
+  private mutating func moveToDistantOccupied(before limit: VirtualAddress) -> Bool {
     let shift = M.Format.pageSize(level: level).shift
     let next = VirtualAddress(((address.value &>> shift) &+ 1) &<< shift)
     guard next.value != 0, next < limit else { return false }
@@ -159,9 +183,29 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     nonmutating set { table[index] = newValue }
   }
 
+  /// The entries from this one to the end of its table.
+  var entriesLeft: Int { M.Format.entryCount(level: level) &- index }
+
+  /// An entry of the same table, so many after this one. Nothing counts its changes.
+  @inline(__always)
+  subscript(ahead step: Int) -> UInt64 {
+    get { table[index &+ step] }
+    nonmutating set { table[index &+ step] = newValue }
+  }
+
+  /// Counts entries of the table that came into use.
+  func countEntries(_ change: UInt32) {
+    tables.frames.table[tableFrame].privateWord &+= change
+  }
+
+  /// Whether the table that it stands in holds nothing.
+  @inline(__always)
+  var isTableEmpty: Bool { tables.frames.table[tableFrame].privateWord == 0 }
+
   /// Takes the tables that hold nothing out, from here upwards, into a batch.
   ///
   /// The kernel's half keeps its tables.
+  @inline(never)
   mutating func removeEmptyTables(into batch: inout UnmapBatch<M>) {
     while level < M.Format.rootLevel, tables.frames.table[tableFrame].privateWord == 0,
       address < M.Format.userLimit
