@@ -15,6 +15,9 @@ public struct AddressSpace: HeapObject {
   public let root: PageFrameNumber
   /// Tasks that run in it. Linux: `mm_users`.
   public var users: UInt32 = 1
+  /// Its private pages were taken while its tasks are being killed: what it had is nowhere any
+  /// more, so a call of theirs that still copies must fail. Linux: `MMF_UNSTABLE`.
+  var isReaped = false
   /// The areas by address; no two overlap.
   var areas = OrderedTree<Reference<Area>>()
   public internal(set) var areaCount: UInt32 = 0

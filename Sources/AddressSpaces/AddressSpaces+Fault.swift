@@ -78,6 +78,8 @@ extension AddressSpaces {
     var cursor = tables.cursor(heap[fault.space].root, at: fault.page.address)
     switch cursor.entry {
     case .empty:
+      // Linux: `check_stable_address_space()`.
+      if heap[fault.space].isReaped { return .beyondFile }
       if let file = heap[fault.area].file.reference {
         return try mapFilePage(fault, of: file)
       }

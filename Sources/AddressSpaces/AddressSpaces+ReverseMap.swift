@@ -68,10 +68,13 @@ extension AddressSpaces {
 
   /// Lets go of the private pages of a space whose tasks are being killed, areas and tables aside.
   ///
+  /// From then on a page that is missing there stays missing.
+  ///
   /// - Context: the space is not the current one; its tasks never run in user mode again.
   ///
   /// Linux: `__oom_reap_task_mm()`.
   public func reap(_ space: Reference<AddressSpace>) {
+    heap[space].isReaped = true
     var next = firstArea(of: space)
     while let area = next {
       if heap[area].isPrivate {

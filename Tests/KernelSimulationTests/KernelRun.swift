@@ -37,6 +37,8 @@ struct KernelRun {
     var program = RootImage.firstPath
     var input: [UInt8] = []
     var disk = RootImage.bytes
+    /// Allocations that fail after the boot.
+    var failures = FailureInjection.none
   }
 
   /// Boots a kernel, runs a script as its first program, and waits for the machine's end.
@@ -52,6 +54,7 @@ struct KernelRun {
     let boot = KernelStack(top: VirtualAddress(0xFFFF_FFFF_8010_F000))
     let kernel = try TestKernel.boot(
       machine: machine, description: Self.description(options, boot))
+    kernel.frames.inject(options.failures)
     let scripts = Scripts(first: script)
     machine.setTrapHandler { trap, _ in kernel.handleTrap(trap) }
     machine.setProgram { scripts.run($0) }
@@ -71,11 +74,11 @@ struct KernelRun {
   }
 
   /// Checks what holds at the end of every run, whatever its program did.
-  func check(_ exit: ExitState, _ value: UInt64) {
-    #expect(self.exit == exit)
-    #expect(self.value == value)
-    #expect(violations.isEmpty)
-    #expect(differentFrame == nil)
+  func check(_ exit: ExitState, _ value: UInt64, _ comment: Comment? = nil) {
+    #expect(self.exit == exit, comment)
+    #expect(self.value == value, comment)
+    #expect(violations.isEmpty, comment)
+    #expect(differentFrame == nil, comment)
   }
 
   func events(_ kind: EventKind) -> [MemoryEvent] { events.filter { $0.kind == kind.rawValue } }

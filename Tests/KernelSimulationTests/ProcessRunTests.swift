@@ -35,10 +35,10 @@ import Testing
     let run = try KernelRun { program in
       let file = program.open("/text")
       program.store(UInt64(1), at: place)
-      let missing = program.execute("/bin/third", entry: 0, { _ in })
+      let missing = program.execute("/bin/third", { _ in })
       program.note(missing)
       program.note(Int(program.load(UInt64.self, at: place)))
-      _ = program.execute(RootImage.secondPath, entry: RootImage.secondEntry) { second in
+      _ = program.execute(RootImage.secondPath) { second in
         second.note(Int(second.load(UInt64.self, at: place)))
         second.note(second.read(file, 5)?.count ?? -1)
         second.note(Int(second.load(UInt64.self, at: second.program[.stackPointer])))
@@ -226,5 +226,35 @@ import Testing
     }
     run.check(.outOfMemory, UInt64(Signal.SIGKILL.number))
     #expect(run.notes.isEmpty)
+  }
+
+  @Test func `a process that is killed for its memory writes nothing else instead`() throws {
+    let bytes = Array(repeating: 0xA5 as UInt8, count: 100_000)
+    var options = KernelRun.Options()
+    options.frameCount = 512
+    let run = try KernelRun(options) { program in
+      let (reader, writer) = program.pipe()
+      let large = program.fork { child in
+        child.touch(child.map(pageCount: 250), pageCount: 250)
+        child.note(child.write(writer, bytes))
+      }
+      program.close(writer)
+      _ = program.sleep(nanoseconds: 10_000_000)
+      // There is room again, but before the writer's turn comes it has lost its memory.
+      var piece = program.read(reader, 8192) ?? []
+      program.touch(program.map(pageCount: 240), pageCount: 240)
+      var count = 0
+      while !piece.isEmpty {
+        program.note(piece.allSatisfy { $0 == 0xA5 } ? 1 : 99)
+        count += piece.count
+        piece = program.read(reader, 8192) ?? []
+      }
+      program.note(count < bytes.count ? 2 : 3)
+      program.note(Int(program.wait(for: large).status))
+    }
+    run.check(.exited, 0)
+    #expect(run.events(.outOfMemoryKill).count == 1)
+    #expect(Array(run.notes.suffix(2)) == [2, Int(Signal.SIGKILL.number)])
+    #expect(!run.notes.contains(99))
   }
 }

@@ -19,21 +19,27 @@ final class Scripts {
   init(first: @escaping Script) { bodies = [RootImage.firstEntry: first] }
 
   /// Gives a script an address in a program's page of code.
-  func place(_ script: @escaping Script, at address: UInt64? = nil) -> UInt64 {
-    let place = address ?? RootImage.firstEntry + nextOffset
-    if address == nil { nextOffset += 16 }
+  func place(_ script: @escaping Script) -> UInt64 {
+    let place = RootImage.firstEntry + nextOffset
+    nextOffset = 16 + nextOffset % 4064
     bodies[place] = script
     return place
   }
 
   /// Runs the script that a task's instruction pointer stands at, to the end of its process.
   func run(_ program: SimulatedProgram<X8664Format>) {
+    let address = program[.instructionPointer]
+    // The place may be another script's once this task has slept.
+    guard let body = bodies[address] else { fatalError("no script at this address") }
+    begin(body, program)
+  }
+
+  /// Runs a script to the end of its process.
+  func begin(_ body: Script, _ program: SimulatedProgram<X8664Format>) -> Never {
     // Whoever was killed before its first instruction never begins.
     program.work(nanoseconds: 0)
+    program.jump(to: VirtualAddress(program[.instructionPointer]))
     let user = UserProgram(program: program, scripts: self)
-    let address = program[.instructionPointer]
-    program.jump(to: VirtualAddress(address))
-    guard let body = bodies[address] else { fatalError("no script at this address") }
     body(user)
     user.exit(0)
   }
@@ -45,6 +51,9 @@ final class Scripts {
 struct UserProgram {
   let program: SimulatedProgram<X8664Format>
   let scripts: Scripts
+
+  /// What a program exits with whose call found no memory.
+  static var withoutMemory: UInt64 { 50 }
 
   /// Where calls have their structures, and where bytes on their way are.
   private static var scratch: UInt64 { RootImage.data }
@@ -79,7 +88,7 @@ struct UserProgram {
 
   // Processes
 
-  func exit(_ code: UInt64) {
+  func exit(_ code: UInt64) -> Never {
     _ = call(.exit_group, code)
     fatalError("a program goes on after its end")
   }
@@ -104,13 +113,12 @@ struct UserProgram {
   }
 
   /// Goes on as another program, whose script this is; returns only an errno.
-  func execute(_ path: String, entry: UInt64, _ script: @escaping Script) -> Int {
-    _ = scripts.place(script, at: entry)
+  func execute(_ path: String, _ script: Script) -> Int {
     put(Array(path.utf8) + [0], at: Self.buffer)
     store(Self.buffer, at: Self.scratch)
     store(UInt64(0), at: Self.scratch + 8)
     let result = call(.execve, Self.buffer, Self.scratch, Self.scratch + 8)
-    if result == 0 { scripts.run(program) }
+    if result == 0 { scripts.begin(script, program) }
     return result
   }
 
@@ -122,9 +130,10 @@ struct UserProgram {
 
   // Memory
 
-  /// Maps anonymous memory of its own; returns its address.
+  /// Maps anonymous memory of its own; returns its address. Without memory, the program ends.
   func map(pageCount: Int) -> UInt64 {
     let result = call(.mmap, 0, UInt64(pageCount) * 4096, 3, 0x22, UInt64.max, 0)
+    if result == -Int(Errno.ENOMEM.rawValue) { exit(Self.withoutMemory) }
     precondition(result > 0, "the kernel refuses the area")
     return UInt64(result)
   }
@@ -145,6 +154,7 @@ struct UserProgram {
 
   func pipe() -> (reader: Int, writer: Int) {
     let result = call(.pipe, Self.scratch)
+    if result == -Int(Errno.ENOMEM.rawValue) { exit(Self.withoutMemory) }
     precondition(result == 0, "no pipe")
     return (
       Int(load(UInt32.self, at: Self.scratch)), Int(load(UInt32.self, at: Self.scratch + 4))
