@@ -258,4 +258,14 @@ check "the first program begins after under 100 million instructions ($first)" \
   test "${first:-999999999}" -lt 100000000
 check 'which --verbose prints' grep -q 'instructions to the program.s first' boot.err
 
+# --- the core by itself, on the simulated machine
+
+simulate() {
+  cd "$root" && swift test --filter AllocatorSimulationTests
+}
+check 'a million seeded operations with failures keep the invariants' simulate
+if [[ $long == yes ]]; then
+  check 'each listed one-line break of the core is noticed' sh "$root/Tests/mutations/run.sh"
+fi
+
 ((failures == 0))
