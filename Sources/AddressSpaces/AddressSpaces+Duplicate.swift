@@ -77,9 +77,10 @@ extension AddressSpaces {
     var found = from.findOccupied(before: end)
     while found {
       let address = from.address
+      to.move(to: address)
+      // Reclaim may take the page out of the original while this looks for room: look after it.
+      try prepare(&to)
       if case .leaf(let leaf) = from.entry {
-        to.move(to: address)
-        try prepare(&to)
         if leaf.protection.contains(.write) { from.writeProtect() }
         if !leaf.protection.contains(.uncounted) { share(leaf, at: address.page, with: target) }
         enterCopy(of: from, &to)

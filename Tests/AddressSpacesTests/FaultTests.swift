@@ -3,6 +3,7 @@
 import AddressSpaces
 import KernelHeap
 import MemoryUnits
+import PageFrames
 import PageTableFormats
 import Testing
 
@@ -225,6 +226,51 @@ struct FaultTests {
       #expect(environment.memory.value.filePageCount == PageCount(32))
       try environment.checkInvariants([space])
       spaces.release(file)
+      spaces.release(space)
+    }
+  }
+
+  @Test func `a fork that reclaims never shares a page that it dropped itself`() throws {
+    for firstRead in 1..<6 {
+      for spareCount in 0..<24 { try forkWithoutRoom(firstRead, spareCount) }
+    }
+  }
+
+  /// Forks where memory ends in the middle of the copy: six tables with private file
+  /// mappings, of which one table's pages are the oldest, and some frames that are free.
+  private func forkWithoutRoom(_ firstRead: Int, _ spareCount: Int) throws {
+    try withMemory(frameCount: 512) { environment in
+      let (spaces, frames) = (environment.spaces, environment.frames)
+      let space = try spaces.makeSpace()
+      for step in 0..<6 {
+        let table = (firstRead + step) % 6
+        let start = VirtualAddress(0x4000_0000) + PageCount(table * 512).bytes
+        let file = try spaces.makeFile(byteCount: 12 * 4096, owner: 5, backing: .disk)
+        _ = try spaces.map(
+          space,
+          MapRequest(
+            .fixed(start), byteCount: PageCount(12).bytes, protection: .read.union(.write),
+            source: .file(file, pageIndex: 0)))
+        spaces.release(file)
+        for page in 0..<11 {
+          _ = try spaces.load(UInt8.self, at: start + PageCount(page).bytes, in: space)
+        }
+        // What was never written is not copied, but read again.
+        try spaces.store(UInt8(9), at: start + PageCount(11).bytes, in: space)
+      }
+      var taken: [PageFrameNumber] = []
+      while let block = try? frames.allocate(FrameRequest(kind: .plain)) {
+        taken.append(block.surrender())
+      }
+      for _ in 0..<spareCount { _ = frames.release(taken.removeLast()) }
+      let copy = try? spaces.duplicate(space)
+      if let copy {
+        try environment.checkInvariants([space, copy])
+        spaces.release(copy)
+      } else {
+        try environment.checkInvariants([space])
+      }
+      for frame in taken { _ = frames.release(frame) }
       spaces.release(space)
     }
   }
