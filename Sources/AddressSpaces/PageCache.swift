@@ -90,7 +90,10 @@ extension AddressSpaces {
     let frame = PageFrameNumber(entry)
     let flags = frames.table[frame].flags
     if flags.contains(.locked) {
+      // Held, so that it is still there when this task's turn comes.
+      frames.retain(frame)
       environment.sleep(on: .frame(frame))
+      _ = frames.release(frame)
       return .slept
     }
     if flags.contains(.upToDate) { return .present(frame) }
@@ -114,13 +117,24 @@ extension AddressSpaces {
     return frame
   }
 
+  /// Pages that one miss reads now: fewer where memory for files is short, since those that are
+  /// read ahead would only drive each other out. Linux: `ractl_max_pages()`, thrashing.
+  private var readAheadLimit: UInt64 {
+    let free = frames.freePageCount + frames.cachedPageCount
+    let room = UInt64((free + memory.value.filePageCount).value)
+    return min(Self.readAheadCount, max(room / 8, 1))
+  }
+
   /// Starts reading a page and those behind it, and sleeps until the first is there.
+  ///
+  /// The first is held meanwhile: else those who wait at the same time could drop each other's
+  /// pages before anybody has used one, for ever.
   private func readAhead(
     _ file: Reference<CachedFile>, from index: UInt64
   ) throws(MemoryError) {
     heap[file].users += 1
     defer { release(file) }
-    let limit = max(index + 1, min(heap[file].indexLimit, index + Self.readAheadCount))
+    let limit = max(index + 1, min(heap[file].indexLimit, index + readAheadLimit))
     let run: (first: PageFrameNumber, count: Int)
     if let spare = spareRun(upTo: missingCount(of: file, from: index, to: limit)) {
       run = spare
@@ -129,6 +143,9 @@ extension AddressSpaces {
     }
     let first = run.first
     try startReading(file, index, run)
+    guard isPage(first, of: file, index) else { return }
+    frames.retain(first)
+    defer { _ = frames.release(first) }
     var next = index + UInt64(run.count)
     // Pages ahead are a guess: they never make memory short, and their failure is nobody's.
     while let run = spareRun(upTo: missingCount(of: file, from: next, to: limit)),
