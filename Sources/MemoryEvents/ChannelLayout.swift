@@ -23,12 +23,18 @@ public enum ChannelLayout {
   public static var magicOffset: Int { 0x000 }
   public static var memoryBytesOffset: Int { 0x008 }
   public static var argumentBytesOffset: Int { 0x010 }
-  /// Bit n: standard stream n is a terminal.
+  /// Bit n: standard stream n is a terminal; those streams are the machine's console.
+  ///
+  /// Where bit 0 is set the host puts its terminal into raw mode (all of `cfmakeraw`, so that
+  /// Ctrl-C is a byte and a newline is only that) and the machine's console does what a terminal
+  /// does: echo, lines, signals of keys, carriage returns. Where it is not, the console writes
+  /// bytes as they are.
   public static var terminalsOffset: Int { 0x018 }
   /// Seed of all randomness; 0: nothing is random.
   public static var seedOffset: Int { 0x020 }
-  /// 1: input is handed over as it comes, so a read may get less than it asked for; 0: a read
-  /// gets what it asked for, or all up to the end of the input.
+  /// 1: input is handed over as it comes, so a read may get less than it asked for, and the host
+  /// serves the idle words below; 0: a read gets what it asked for, or all up to the end of the
+  /// input. The host sets it for `--interactive` and wherever bit 0 of `terminals` is set.
   public static var interactiveOffset: Int { 0x028 }
   /// Bytes of each disk, 8 bytes each, root first; 0 where there is none.
   public static var diskBytesOffset: Int { 0x040 }
@@ -50,6 +56,32 @@ public enum ChannelLayout {
   public static var textTailOffset: Int { 0x6C0 }
   /// Host: bit n is set once nobody reads stream n any more (EPIPE on the next write).
   public static var closedStreamsOffset: Int { 0x700 }
+  /// Host: the size of its terminal's window, 16 bits each: rows, columns, width and height in
+  /// pixels, rows lowest (Linux's `struct winsize`); 0 where it has none. Stored before the start
+  /// and at every SIGWINCH; a change becomes SIGWINCH for the console's foreground group.
+  public static var windowSizeOffset: Int { 0x740 }
+  /// Host: how many signals it has forwarded; signal n (from 0) is the byte at `n % 64` of the
+  /// ring, stored before the count. SIGINT and SIGTERM (any that the tool forwards) go to the
+  /// program itself, as `kill` would send them. A 65th that the kernel has not taken is dropped.
+  public static var signalHeadOffset: Int { 0x780 }
+  /// Kernel: how many it has taken.
+  public static var signalTailOffset: Int { 0x7C0 }
+  /// Bytes of the ring of forwarded signals.
+  public static var signalRingBytes: Int { 64 }
+
+  // Mailbox: idle words. An interactive machine in which nobody can run stores how long it may
+  // wait, then a higher sequence number, and waits with its clock stopped. Once that time has
+  // passed on the host's own clock, or input, its end, a signal or another window has come (and
+  // is in its place), the host stores how much has passed and then the same number. So a
+  // keystroke can come before a time limit, and `sleep 1` lasts a second.
+  /// Kernel: nanoseconds; all ones for no limit.
+  public static var idleLimitOffset: Int { 0x840 }
+  /// Kernel: the number of the wait.
+  public static var idleSequenceOffset: Int { 0x848 }
+  /// Host: nanoseconds that passed, at most the limit.
+  public static var idlePassedOffset: Int { 0x880 }
+  /// Host: the number of the last wait that it ended.
+  public static var idleAnsweredOffset: Int { 0x888 }
 
   // Mailbox: the end, written by the kernel; the state last
   public static var exitStateOffset: Int { 0x800 }
@@ -62,6 +94,9 @@ public enum ChannelLayout {
   public static var firstInstructionOffset: Int { 0x820 }
   /// Instructions from the PVH entry to the start of virtual time.
   public static var bootInstructionsOffset: Int { 0x828 }
+
+  /// Host: the ring of forwarded signals, a byte each.
+  public static var signalRingOffset: Int { 0x8C0 }
 
   public static var argumentsOffset: Int { 0x1000 }
   public static var argumentsBytes: Int { 0x1F000 }
