@@ -9,6 +9,8 @@ public enum LockRank: UInt8, Sendable {
   case slabCache = 2
   case cpuList = 3
   case zone = 4
+  /// What counts failures on purpose; below nothing.
+  case failureInjection = 5
 }
 
 /// A lock that is waited for by spinning: for a few instructions, never over a sleep.

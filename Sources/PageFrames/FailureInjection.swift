@@ -24,7 +24,7 @@ public struct FailureInjection: Sendable, BitwiseCopyable {
 
   /// Counts an allocation, and says whether it is to fail.
   mutating func shouldFail() -> Bool {
-    guard times > 0 else { return false }
+    guard interval > 0 && times > 0 else { return false }
     guard space == 0 else {
       space -= 1
       return false
@@ -40,6 +40,17 @@ public struct FailureInjection: Sendable, BitwiseCopyable {
 extension PageFrames {
   /// Makes allocations of normal urgency fail with `injected` from now on.
   ///
-  /// The counting is exact while one CPU allocates at a time.
-  public func inject(_ failures: FailureInjection) { state.value.failures = failures }
+  /// - Context: any; allocations of all CPUs are counted one by one.
+  public func inject(_ failures: FailureInjection) {
+    state.value.failures.withLock { (current: inout FailureInjection) in current = failures }
+    state.value.isInjecting = failures.interval != 0
+  }
+
+  /// Counts an allocation while failures are injected, and says whether it is to fail.
+  func shouldFail(_ request: FrameRequest) -> Bool {
+    guard state.value.isInjecting && request.urgency == .normal else { return false }
+    return state.value.failures.withLock { (current: inout FailureInjection) in
+      current.shouldFail()
+    }
+  }
 }

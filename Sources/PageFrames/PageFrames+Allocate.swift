@@ -54,7 +54,7 @@ extension PageFrames {
 
   /// Takes a block off the lists; its descriptor is not in use yet.
   private func take(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
-    if request.order <= CPUZoneLists.largestOrder && state.value.failures.interval == 0 {
+    if request.order <= CPUZoneLists.largestOrder && !state.value.isInjecting {
       let mobility = state.value.groupsByMobility ? request.mobility : .movable
       let list = CPUZoneLists.list(request.order, mobility)
       let zone = Int(state.value.preferred[request.zoneLimit.index])
@@ -70,11 +70,7 @@ extension PageFrames {
   /// Linux: `get_page_from_freelist()`, `drain_all_pages()`, and once more.
   @inline(never)  // Out of the fast path's registers: a pair is 142 instructions so, 238 inlined.
   private func takeFromZones(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
-    if state.value.failures.interval != 0 && request.urgency == .normal
-      && state.value.failures.shouldFail()
-    {
-      throw .injected
-    }
+    if shouldFail(request) { throw .injected }
     if let block = tryZones(request) { return block }
     drainCPULists()
     if let block = tryZones(request) { return block }

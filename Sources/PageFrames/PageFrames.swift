@@ -57,7 +57,8 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
     state = Resident(
       placing: FrameState(
         machine: machine, table: table, tableAddress: tableAddress, pageBlocks: pageBlocks,
-        zones: zoneSet, cpus: cpus, cpuCount: cpuCount),
+        zones: zoneSet, cpus: cpus, cpuCount: cpuCount,
+        failures: try Self.makeFailures(&memory, machine)),
       in: try memory.allocateBlock(
         ByteCount(UInt64(MemoryLayout<FrameState<M>>.size)), on: machine))
     for index in 1..<ZoneKind.count { markZone(ZoneKind(bits: UInt16(index))) }
@@ -82,6 +83,14 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
     let block = try memory.allocateBlock(
       ByteCount(UInt64(Locked<CPUFrameLists>.byteCount)), on: machine)
     return Locked(placing: CPUFrameLists(), rank: .cpuList, in: block)
+  }
+
+  private static func makeFailures(
+    _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> Locked<FailureInjection> {
+    let block = try memory.allocateBlock(
+      ByteCount(UInt64(Locked<FailureInjection>.byteCount)), on: machine)
+    return Locked(placing: .none, rank: .failureInjection, in: block)
   }
 
   /// Writes a zone into the descriptors of its frames.

@@ -50,5 +50,7 @@ struct FrameState<M: Machine>: BitwiseCopyable {
   var minimumFreeKibibytes = 0
   /// Linux: `page_group_by_mobility_disabled`, reversed.
   var groupsByMobility = false
-  var failures = FailureInjection.none
+  let failures: Locked<FailureInjection>
+  /// Whether `failures` has any; read without its lock.
+  var isInjecting = false
 }

@@ -3,6 +3,7 @@
 import MemoryUnits
 import PageTableFormats
 import SimulatedMachine
+import Synchronization
 import Testing
 
 @testable import PageFrames
@@ -38,6 +39,33 @@ import Testing
     frames.drainCPULists()
     #expect(frames.freePageCount == managed)
     try frames.checkInvariants()
+  }
+
+  /// Counting that is not exact between CPUs once ran below zero.
+  @Test func `failures on purpose are as many as asked for, whoever allocates`() throws {
+    let machine = TestMachine(SimulationOptions(frameCount: 8192, cpuCount: 4))
+    defer { machine.tearDown() }
+    var memory = BootMemory(limit: machine.directMap.limit)
+    memory.add(from: PhysicalAddress(0), ByteCount(8192 * 4096))
+    let frames = try PageFrames(
+      machine: machine, memory: &memory,
+      zones: ZoneLayout(
+        dmaEnd: PageFrameNumber(2048), dma32End: PageFrameNumber(6144),
+        normalEnd: PageFrameNumber(.max), highMemoryEnd: PageFrameNumber(.max)),
+      cpuCount: 4)
+    frames.takeOver(&memory)
+    frames.inject(FailureInjection(interval: 2, space: 20_000, times: 5_000))
+    let failures = Atomic<Int>(0)
+    machine.runParallel { _ in
+      for _ in 0..<10_000 {
+        if let block = try? frames.allocate(FrameRequest()) {
+          frames.free(block)
+        } else {
+          failures.add(1, ordering: .relaxed)
+        }
+      }
+    }
+    #expect(failures.load(ordering: .relaxed) == 5_000)
   }
 
   private static func churn(_ frames: PageFrames<ThreadedMachine>, seed: UInt64) {

@@ -55,7 +55,7 @@ import Testing
   }
 
   // Real threads interleave as the host likes, so a failure here cannot be replayed from a seed.
-  @Test(.enabled(if: isLong)) func `four CPUs at the same time keep every invariant`() throws {
+  @Test func `four CPUs at the same time keep every invariant`() throws {
     let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: 1)
     defer { kernel.machine.tearDown() }
     let exchange = SimulatedUser.Exchange()
