@@ -11,14 +11,31 @@ public struct CloneFlags: FlagSet, Sendable, BitwiseCopyable {
   public static var folder: Self { Self(rawValue: 0x200) }  // CLONE_FS
   public static var files: Self { Self(rawValue: 0x400) }  // CLONE_FILES
   public static var handlers: Self { Self(rawValue: 0x800) }  // CLONE_SIGHAND
+  public static var pidDescriptor: Self { Self(rawValue: 0x1000) }  // CLONE_PIDFD
+  public static var traced: Self { Self(rawValue: 0x2000) }  // CLONE_PTRACE
   public static var vfork: Self { Self(rawValue: 0x4000) }  // CLONE_VFORK
+  public static var parent: Self { Self(rawValue: 0x8000) }  // CLONE_PARENT
   public static var thread: Self { Self(rawValue: 0x1_0000) }  // CLONE_THREAD
+  public static var semaphores: Self { Self(rawValue: 0x4_0000) }  // CLONE_SYSVSEM
   public static var setThreadPointer: Self { Self(rawValue: 0x8_0000) }  // CLONE_SETTLS
   public static var parentSetTID: Self { Self(rawValue: 0x10_0000) }  // CLONE_PARENT_SETTID
   public static var childClearTID: Self { Self(rawValue: 0x20_0000) }  // CLONE_CHILD_CLEARTID
   public static var childSetTID: Self { Self(rawValue: 0x100_0000) }  // CLONE_CHILD_SETTID
   /// Kept from old times, without effect on Linux too. Linux: `CLONE_DETACHED`.
   public static var detached: Self { Self(rawValue: 0x40_0000) }
+  public static var untraced: Self { Self(rawValue: 0x80_0000) }  // CLONE_UNTRACED
+  public static var inputOutput: Self { Self(rawValue: 0x8000_0000) }  // CLONE_IO
+  /// Of `clone3` only. Linux: `CLONE_CLEAR_SIGHAND`.
+  public static var clearHandlers: Self { Self(rawValue: 0x1_0000_0000) }
+
+  /// All but namespaces, control groups and descriptors of processes. What System V semaphores
+  /// undo, who traces, and whose queue of transfers it is makes no difference here.
+  public static var known: Self {
+    memory.union(folder).union(files).union(handlers).union(traced).union(vfork).union(parent)
+      .union(thread).union(semaphores).union(setThreadPointer).union(parentSetTID)
+      .union(childClearTID).union(childSetTID).union(detached).union(untraced)
+      .union(inputOutput).union(clearHandlers)
+  }
 }
 
 /// How a process ended or changed, as `wait4` tells it.

@@ -26,7 +26,7 @@ extension Kernel {
   }
 
   private var folderContext: Reference<FolderContext> {
-    guard let folder = heap[process].folder.reference else {
+    guard let folder = heap[current].folder.reference else {
       preconditionFailure("a kernel task has no folder")
     }
     return folder

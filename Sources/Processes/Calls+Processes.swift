@@ -29,9 +29,14 @@ extension Kernel {
         threadPointer: call.fifth))
   }
 
-  /// Linux: `exit`, `exit_group`.
-  func exit(_ call: CallArguments) -> UInt64 {
+  /// Linux: `exit_group`.
+  func exitGroup(_ call: CallArguments) -> UInt64 {
     exitProcess(.exited(UInt8(truncatingIfNeeded: call.first)))
+  }
+
+  /// Linux: `exit`: this thread's end, and the process's with the last.
+  func exit(_ call: CallArguments) -> UInt64 {
+    exitTask(.exited(UInt8(truncatingIfNeeded: call.first)))
   }
 
   // Numbers
@@ -237,10 +242,10 @@ extension Kernel {
         name[index] = try load(at: call.second &+ UInt64(index))
         if name[index] == 0 { break }
       }
-      heap[process].name = name
+      heap[current].name = name
       return 0
     case 16:  // PR_GET_NAME
-      try store(heap[process].name, at: call.second)
+      try store(heap[current].name, at: call.second)
       return 0
     case 3: return 1  // PR_GET_DUMPABLE
     case 39: return 0  // PR_GET_NO_NEW_PRIVS

@@ -11,7 +11,7 @@ struct DescriptorTable: HeapObject {
   static var cacheName: StaticString { "files_cache" }
   static var cacheIndex: Int { 8 }
 
-  /// Processes that share it.
+  /// Tasks that share it.
   var users: UInt32 = 1
   var blocks = InlineArray<16, Link<DescriptorBlock>>(repeating: Link(nil))
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FileSystems
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine
@@ -9,12 +10,23 @@ import Machine
 ///
 /// Linux: `fs/file.c`.
 extension Kernel {
-  /// The running process's table.
+  /// The running task's table.
   var descriptors: Reference<DescriptorTable> {
-    guard let table = heap[process].descriptors.reference else {
+    guard let table = heap[current].descriptors.reference else {
       preconditionFailure("a kernel task has no descriptors")
     }
     return table
+  }
+
+  /// The table that stands for a process's: its leader's, or that of a thread which still has one.
+  private func descriptors(of process: Reference<Process>) -> Reference<DescriptorTable>? {
+    if process == self.process { return heap[current].descriptors.reference }
+    var next = heap[process].tasks.first
+    while let task = next {
+      if let table = heap[task].descriptors.reference { return table }
+      next = heap[task].threadNext.reference
+    }
+    return nil
   }
 
   private func block(
@@ -42,13 +54,13 @@ extension Kernel {
   }
 
   func file(_ descriptor: UInt32, of process: Reference<Process>) -> Reference<OpenFile>? {
-    guard let table = heap[process].descriptors.reference else { return nil }
+    guard let table = descriptors(of: process) else { return nil }
     return file(descriptor, in: table)
   }
 
   /// The lowest open descriptor from a number on.
   func nextDescriptor(from first: UInt32, of process: Reference<Process>) -> UInt32? {
-    guard let table = heap[process].descriptors.reference else { return nil }
+    guard let table = descriptors(of: process) else { return nil }
     var descriptor = first
     while descriptor < UInt32(DescriptorTable.capacity) {
       guard block(of: descriptor, in: table) != nil else {
@@ -237,7 +249,7 @@ extension Kernel {
     return copy
   }
 
-  /// Counts one process less; the last closes all.
+  /// Counts one task less; the last closes all.
   func release(_ table: Reference<DescriptorTable>) {
     heap[table].users -= 1
     guard heap[table].users == 0 else { return }
@@ -254,11 +266,11 @@ extension Kernel {
   }
 
   /// Closes what a new program does not get, in a table of its own. Linux: `do_close_on_exec()`.
-  func closeDescriptorsForProgram(_ process: Reference<Process>) {
-    guard var table = heap[process].descriptors.reference else { return }
+  func closeDescriptorsForProgram(_ task: Reference<Task>) {
+    guard var table = heap[task].descriptors.reference else { return }
     if heap[table].users > 1, let copy = try? duplicate(table) {
       heap[table].users -= 1
-      heap[process].descriptors = Link(copy)
+      heap[task].descriptors = Link(copy)
       table = copy
     }
     for index in 0..<16 {

@@ -39,41 +39,71 @@ extension Kernel {
   func execute(_ call: CallArguments) throws(Errno) -> UInt64 {
     let old = space
     let strings = ProgramStrings.program(arguments: call.second, environment: call.third, in: old)
-    guard let folder = heap[process].folder.reference else { throw .EINVAL }
+    guard let folder = heap[current].folder.reference else { throw .EINVAL }
     let start = heap[folder].workingFolder
     let program = try fileSystems.withPath(at: VirtualAddress(call.first), in: old) {
       (path) throws(Errno) in
       try prepareProgram(path, from: start, strings)
     }
-    begin(program)
+    try begin(program)
     return 0
   }
 
-  /// Replaces the running program. Nothing here can fail. Linux: `begin_new_exec()`.
-  private func begin(_ program: ReadyProgram) {
+  /// Replaces the running program, once this is its only thread. Linux: `begin_new_exec()`.
+  ///
+  /// - Throws: EINTR if another thread ends this one.
+  private func begin(_ program: ReadyProgram) throws(Errno) {
     let process = process
     let task = current
+    guard heap[process].groupEnd == .none else {
+      fileSystems.release(program.executable)
+      spaces.release(program.space)
+      throw .EINTR
+    }
+    becomeOnlyThread()
     let old = space
-    adopt(program, process)
+    clearChildIdentifier(task)
+    adopt(program, task)
     activateSpace(of: process)
     noteUsage(of: process, old)
     spaces.release(old)
-    releaseParent(of: process)
+    releaseParent(of: task)
     heap[task].clearIdentifierAt = VirtualAddress(0)
     heap[task].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
     setRegisters(of: heap[task].stack, for: program)
     record(.programStarted, value: program.entry)
   }
 
-  /// Gives a process its new program's memory, name and file.
-  func adopt(_ program: ReadyProgram, _ process: Reference<Process>) {
+  /// Ends all other threads, and takes the leader's number. Linux: `de_thread()`.
+  ///
+  /// - Context: may sleep.
+  private func becomeOnlyThread() {
+    let process = process
+    let task = current
+    guard heap[process].liveTaskCount > 1 || !isLeader(task) else { return }
+    heap[process].groupEnd = .forProgram
+    heap[process].executor = Link(task)
+    endOthers(of: process)
+    while heap[process].liveTaskCount > 1 { sleep(on: threadKey(of: process)) }
+    heap[process].groupEnd = .none
+    heap[process].executor = Link(nil)
+    guard !isLeader(task) else { return }
+    freeLeader(of: process)
+    removeNumber(of: task)
+    heap[task].identifier = heap[process].identifier
+    enterNumber(of: task)
+  }
+
+  /// Gives a task's process its new program's memory, name and file.
+  func adopt(_ program: ReadyProgram, _ task: Reference<Task>) {
+    let process = heap[task].process
     heap[process].space = Link(program.space)
     if let executable = heap[process].executable.reference { fileSystems.release(executable) }
     heap[process].executable = Link(program.executable)
-    heap[process].name = program.name
+    heap[task].name = program.name
     heap[process].hasExecuted = true
     heap[process].exitSignal = Signal.SIGCHLD.number
-    closeDescriptorsForProgram(process)
+    closeDescriptorsForProgram(task)
     unshareSignals(of: process)
   }
 

@@ -10,63 +10,151 @@ import Machine
 import MemoryEvents
 import MemoryUnits
 
-/// The end of a process: what it had is given back, its parent is told, its children get init.
+/// The end of threads and processes: what they had is given back, the parent is told, children
+/// get init.
 ///
 /// Linux: `kernel/exit.c`, `do_exit()`.
 extension Kernel {
-  /// Ends the running process.
+  /// Ends all threads of the running process, this one now and the others where they next look.
+  ///
+  /// Linux: `do_group_exit()`.
   ///
   /// - Context: a program's task; may sleep before the end.
   func exitProcess(_ status: WaitStatus) -> Never {
     let process = process
+    if heap[process].groupEnd == .none {
+      heap[process].groupEnd = .all
+      heap[process].status = status
+      endOthers(of: process)
+    }
+    exitTask(status)
+  }
+
+  /// Makes every other thread of the running one's process go and end.
+  ///
+  /// Linux: `zap_other_threads()`.
+  func endOthers(of process: Reference<Process>) {
+    var next = heap[process].tasks.first
+    while let task = next {
+      next = heap[task].threadNext.reference
+      if task != current { interruptForEnd(task) }
+    }
+  }
+
+  /// Wakes a task that is to end, unless it waits for something that comes by itself.
+  func interruptForEnd(_ task: Reference<Task>) {
+    switch heap[task].state {
+    case .sleepingInterruptibly, .sleepingUntilKilled: awaken(task, .interrupted)
+    case .stopped: makeRunnable(task)
+    case .runnable, .sleeping, .dead: break
+    }
+  }
+
+  /// Whether a task may not go back to its program any more.
+  func mustEnd(_ task: Reference<Task>) -> Bool {
+    let process = heap[task].process
+    switch heap[process].groupEnd {
+    case .none: return false
+    case .all: return true
+    case .forProgram: return heap[process].executor.reference != task
+    }
+  }
+
+  /// Ends the running task, and its process with the last one. Linux: `do_exit()`.
+  ///
+  /// - Context: a program's task; may sleep before the end.
+  func exitTask(_ status: WaitStatus) -> Never {
+    let process = process
     let task = current
-    heap[process].status = status
+    heap[task].status = status
     clearChildIdentifier(task)
+    releaseParent(of: task)
+    let isLast = heap[process].liveTaskCount == 1
+    if isLast { prepareEnd(of: process) }
+    releaseFiles(of: task)
+    if isLast { releaseProgram(of: process) }
+    charge(task, until: machine.now)
+    heap[process].liveTaskCount -= 1
+    heap[task].state = .dead
+    if heap[process].liveTaskCount == 0 { endForParent(process, heap[process].status) }
+    if heap[process].groupEnd == .forProgram { wake(threadKey(of: process)) }
+    freeDeadTask()
+    if !isLeader(task) { removeTask(task) }
+    state.value.deadTask = Link(task)
+    reschedule()
+    preconditionFailure("a dead task runs")
+  }
+
+  /// What who begins a program sleeps on while the others end.
+  func threadKey(of process: Reference<Process>) -> SleepKey {
+    .object(process.raw, channel: Channel.threads)
+  }
+
+  /// Settles with which status a process ends. The last thread still has its memory.
+  private func prepareEnd(of process: Reference<Process>) {
+    if heap[process].groupEnd == .none {
+      heap[process].groupEnd = .all
+      heap[process].status = heap[leader(of: process)].status
+    }
     if process == findProcess(state.value.programIdentifier) {
-      state.value.programStatus = status
+      state.value.programStatus = heap[process].status
       state.value.programDiedOfMemory = heap[process].diedOfMemory
     }
     if state.value.audits, let finding = auditSpaces() {
       stop(.kernelFailed, value: finding.rawValue)
     }
-    releaseParent(of: process)
+  }
+
+  private func releaseProgram(of process: Reference<Process>) {
     activateKernelRoot()
     releaseResources(of: process)
-    record(.processExited, value: UInt64(status.value))
+    record(.processExited, value: UInt64(heap[process].status.value))
     giveChildrenToInit(process)
-    charge(task, until: machine.now)
     heap[process].state = .zombie
     heap[process].alarm = .never
     findNextAlarm()
-    endForParent(process, status)
-    heap[task].state = .dead
-    reschedule()
-    preconditionFailure("a dead task runs")
+  }
+
+  /// Gives the stack of the task that ended last to others; one that led keeps its number.
+  ///
+  /// Linux: `finish_task_switch()`.
+  func freeDeadTask() {
+    guard let task = state.value.deadTask.reference, task != current else { return }
+    state.value.deadTask = Link(nil)
+    mappings.freeStack(heap[task].stack)
+    heap[task].hasStack = false
+    if !isLeader(task) { heap.free(task) }
   }
 
   /// Linux: `mm_release()`, for CLONE_CHILD_CLEARTID.
-  private func clearChildIdentifier(_ task: Reference<Task>) {
+  func clearChildIdentifier(_ task: Reference<Task>) {
     let address = heap[task].clearIdentifierAt
     guard address.value != 0 else { return }
     heap[task].clearIdentifierAt = VirtualAddress(0)
-    if let space = heap[process].space.reference, heap[space].users > 1 {
+    let process = heap[task].process
+    guard let space = heap[process].space.reference else { return }
+    if heap[space].users > 1 || heap[process].liveTaskCount > 1 {
       try? spaces.store(UInt32(0), at: address, in: space)
       wakeFutex(at: address.value, in: space, count: 1)
     }
   }
 
-  /// Gives back memory, files, folder and signals, as far as the process has them.
+  /// Gives back a task's descriptors and folder, as far as it has them.
+  func releaseFiles(of task: Reference<Task>) {
+    if let descriptors = heap[task].descriptors.reference {
+      heap[task].descriptors = Link(nil)
+      release(descriptors)
+    }
+    if let folder = heap[task].folder.reference {
+      heap[task].folder = Link(nil)
+      release(folder)
+    }
+  }
+
+  /// Gives back memory, program and signals, as far as the process has them.
   ///
   /// - Precondition: its page table is not the active one.
   func releaseResources(of process: Reference<Process>) {
-    if let descriptors = heap[process].descriptors.reference {
-      heap[process].descriptors = Link(nil)
-      release(descriptors)
-    }
-    if let folder = heap[process].folder.reference {
-      heap[process].folder = Link(nil)
-      release(folder)
-    }
     if let space = heap[process].space.reference {
       noteUsage(of: process, space)
       heap[process].space = Link(nil)
@@ -91,7 +179,7 @@ extension Kernel {
     heap[process].majorFaultCount += heap[space].majorFaultCount
   }
 
-  private func release(_ folder: Reference<FolderContext>) {
+  func release(_ folder: Reference<FolderContext>) {
     heap[folder].users -= 1
     guard heap[folder].users == 0 else { return }
     fileSystems.release(heap[folder].workingFolder)
@@ -129,7 +217,7 @@ extension Kernel {
 
   /// Gives back the last of a dead process, and adds its usage to its parent's.
   ///
-  /// - Precondition: it is a zombie and its task does not run any more.
+  /// - Precondition: it is a zombie and its leader does not run any more.
   ///
   /// Linux: `release_task()`.
   func reap(_ process: Reference<Process>) {
@@ -140,10 +228,16 @@ extension Kernel {
     }
     removeChild(process)
     removeProcess(process)
-    if let task = heap[process].task.reference {
-      mappings.freeStack(heap[task].stack)
-      heap.free(task)
-    }
+    freeLeader(of: process)
     heap.free(process)
+  }
+
+  /// Frees a dead leader.
+  func freeLeader(of process: Reference<Process>) {
+    let task = leader(of: process)
+    removeTask(task)
+    if state.value.deadTask.reference == task { state.value.deadTask = Link(nil) }
+    if heap[task].hasStack { mappings.freeStack(heap[task].stack) }
+    heap.free(task)
   }
 }

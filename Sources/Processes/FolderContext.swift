@@ -10,7 +10,7 @@ struct FolderContext: HeapObject {
   static var cacheName: StaticString { "fs_cache" }
   static var cacheIndex: Int { 15 }
 
-  /// Processes that share it.
+  /// Tasks that share it.
   var users: UInt32 = 1
   /// Held.
   var workingFolder: Reference<Inode>

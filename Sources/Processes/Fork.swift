@@ -10,12 +10,13 @@ import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames
+import PageTableFormats
 
-/// New processes: a copy of one that there is, or sharing its memory until it begins a program.
+/// New processes and threads: a copy of one that there is, sharing what it asks to share.
 ///
 /// Linux: `kernel/fork.c`, `copy_process()`.
 extension Kernel {
-  /// What `fork`, `vfork` and `clone` ask for.
+  /// What `fork`, `vfork`, `clone` and `clone3` ask for.
   struct ForkRequest {
     var flags = CloneFlags(rawValue: 0)
     var exitSignal: UInt8 = Signal.SIGCHLD.number
@@ -26,106 +27,173 @@ extension Kernel {
     var threadPointer: UInt64 = 0
   }
 
-  /// Linux: `fork`, `vfork`, `clone`. Threads are refused with ENOSYS.
+  /// Linux: `kernel_clone()`: another process, or with CLONE_THREAD another thread of this one.
   ///
+  /// - Throws: EINVAL for flags that exclude each other, EAGAIN above a limit, ENOMEM.
   /// - Context: may sleep.
   func clone(_ request: ForkRequest) throws(Errno) -> UInt64 {
-    let flags = request.flags
-    if flags.contains(.thread) || flags.contains(.handlers) {
-      guard flags.contains(.memory) else { throw .EINVAL }
-      guard !flags.contains(.thread) || flags.contains(.handlers) else { throw .EINVAL }
+    try check(request)
+    try checkTaskLimit()
+    let task = try makeTask(request)
+    // Whoever must end starts nobody. It looked away while memory was made.
+    guard heap[process].groupEnd == .none else {
+      discard(task, isThread: request.flags.contains(.thread))
+      throw .EINTR
     }
-    guard !flags.contains(.thread) else { throw .ENOSYS }
-    guard flags.isSubset(of: Self.knownFlags) else { throw .EINVAL }
-    try checkProcessLimit()
-    let parent = process
-    let child = try makeChild(of: parent)
-    do {
-      try share(parent, with: child, flags)
-      try makeTask(for: child, request)
-    } catch {
-      discardChild(child)
-      throw error
+    let child = heap[task].process
+    if child != process {
+      enterProcess(child)
+      addChild(child, of: parent(for: request))
     }
-    enterProcess(child)
-    addChild(child, of: parent)
-    let identifier = heap[child].identifier
+    enterTask(task)
+    let identifier = heap[task].identifier
     record(.processForked, owner: identifier)
-    if flags.contains(.parentSetTID) {
+    if request.flags.contains(.parentSetTID) {
       try? store(identifier, at: request.parentIdentifierAt)
     }
-    heap[child].holdsParent = flags.contains(.vfork)
-    if let task = heap[child].task.reference { makeRunnable(task) }
-    if flags.contains(.vfork) { waitForRelease(by: child, identifier) }
+    heap[task].holdsParent = request.flags.contains(.vfork)
+    makeRunnable(task)
+    if request.flags.contains(.vfork) { waitForRelease(by: task, identifier) }
     return UInt64(identifier)
   }
 
-  private static var knownFlags: CloneFlags {
-    CloneFlags.memory.union(.folder).union(.files).union(.handlers).union(.vfork)
-      .union(.setThreadPointer).union(.parentSetTID).union(.childClearTID).union(.childSetTID)
-      .union(.detached)
+  private func check(_ request: ForkRequest) throws(Errno) {
+    let flags = request.flags
+    guard flags.isSubset(of: CloneFlags.known) else { throw .EINVAL }
+    guard !flags.contains(.thread) || flags.contains(.handlers) else { throw .EINVAL }
+    guard !flags.contains(.handlers) || flags.contains(.memory) else { throw .EINVAL }
+    guard !flags.contains(.handlers) || !flags.contains(.clearHandlers) else { throw .EINVAL }
+    guard !flags.contains(.parent) || process != state.value.initProcess else { throw .EINVAL }
+    if flags.contains(.setThreadPointer) {
+      guard request.threadPointer < M.Format.userLimit.value else { throw .EPERM }
+    }
   }
 
-  private func checkProcessLimit() throws(Errno) {
+  /// Whose child a new process is. Linux: CLONE_PARENT.
+  private func parent(for request: ForkRequest) -> Reference<Process> {
+    guard request.flags.contains(.parent) else { return process }
+    return heap[process].parent.reference ?? state.value.initProcess
+  }
+
+  private func checkTaskLimit() throws(Errno) {
     let limit = heap[process].limits[Resource.processes.rawValue].current
-    let isPrivileged = heap[process].user == 0
-    if !isPrivileged && UInt64(state.value.processes.count) >= limit { throw .EAGAIN }
-    guard state.value.processes.count < taskLimit else { throw .EAGAIN }
+    let user = heap[process].user
+    if user != 0, limit < UInt64(Self.identifierLimit) {
+      guard taskCount(of: user) < limit else { throw .EAGAIN }
+    }
+    guard state.value.taskCount < taskLimit else { throw .EAGAIN }
   }
 
-  /// The most tasks: their stacks may take an eighth of memory. Linux: `set_max_threads()`.
+  /// Linux: `get_rlimit_value(UCOUNT_RLIMIT_NPROC)`, counted when it is asked for.
+  private func taskCount(of user: UInt32) -> UInt64 {
+    var count: UInt64 = 0
+    var next = state.value.processes.first
+    while let process = next {
+      next = heap[process].listNext.reference
+      if heap[process].user == user { count += UInt64(heap[process].tasks.count) }
+    }
+    return count
+  }
+
+  /// The most tasks: their stacks may take a quarter of memory. Linux: `set_max_threads()`.
   var taskLimit: Int {
-    let share = frames.managedPageCount.value / (8 * KernelStack.pageCount.value)
+    let share = frames.managedPageCount.value / (4 * KernelStack.pageCount.value)
     return max(20, min(share, Int(Self.identifierLimit) / 2))
   }
 
-  private func makeChild(of parent: Reference<Process>) throws(Errno) -> Reference<Process> {
+  // Making
+
+  /// A task with all that it needs to run, in no list yet. Linux: `copy_process()`.
+  private func makeTask(_ request: ForkRequest) throws(Errno) -> Reference<Task> {
+    let isThread = request.flags.contains(.thread)
+    let parent = process
     let identifier = try freeIdentifier()
+    let child = isThread ? parent : try makeProcess(identifier)
+    let task: Reference<Task>
+    do throws(Errno) {
+      task = try makeTask(identifier, of: child)
+    } catch {
+      if !isThread { heap.free(child) }
+      throw error
+    }
+    do {
+      try shareFiles(with: task, request.flags)
+      if !isThread { try shareProgram(of: parent, with: child, request) }
+    } catch {
+      discard(task, isThread: isThread)
+      throw error
+    }
+    prepare(task, request)
+    return task
+  }
+
+  /// A task with a stack, and nothing else.
+  func makeTask(
+    _ identifier: UInt32, of process: Reference<Process>
+  ) throws(Errno) -> Reference<Task> {
+    let stack = try allocateStack()
+    do {
+      return try allocate(Task(identifier: identifier, process: process, stack: stack))
+    } catch {
+      mappings.freeStack(stack)
+      throw error
+    }
+  }
+
+  private func makeProcess(_ identifier: UInt32) throws(Errno) -> Reference<Process> {
+    let parent = process
     let child = try allocate(
       Process(identifier: identifier, group: heap[parent].group, session: heap[parent].session))
     heap[child].user = heap[parent].user
     heap[child].userGroup = heap[parent].userGroup
     heap[child].limits = heap[parent].limits
-    heap[child].name = heap[parent].name
     heap[child].outOfMemoryAdjustment = heap[parent].outOfMemoryAdjustment
     heap[child].started = machine.now
+    return child
+  }
+
+  /// Gives a task its own or its parent's files and folder.
+  private func shareFiles(with task: Reference<Task>, _ flags: CloneFlags) throws(Errno) {
+    guard let folder = heap[current].folder.reference else {
+      preconditionFailure("only programs fork")
+    }
+    if flags.contains(.folder) {
+      heap[folder].users += 1
+      heap[task].folder = Link(folder)
+    } else {
+      heap[task].folder = Link(try duplicate(folder))
+    }
+    if flags.contains(.files) {
+      heap[descriptors].users += 1
+      heap[task].descriptors = Link(descriptors)
+    } else {
+      heap[task].descriptors = Link(try duplicate(descriptors))
+    }
+  }
+
+  /// Gives a process its own or its parent's memory and signals.
+  private func shareProgram(
+    of parent: Reference<Process>, with child: Reference<Process>, _ request: ForkRequest
+  ) throws(Errno) {
+    guard let signals = heap[parent].signals.reference else {
+      preconditionFailure("only programs fork")
+    }
+    heap[child].exitSignal =
+      request.flags.contains(.parent) ? heap[parent].exitSignal : request.exitSignal
     if let executable = heap[parent].executable.reference {
       fileSystems.retain(executable)
       heap[child].executable = Link(executable)
     }
-    return child
-  }
-
-  /// Gives a child its own or its parent's memory, files, folder and signals.
-  private func share(
-    _ parent: Reference<Process>, with child: Reference<Process>, _ flags: CloneFlags
-  ) throws(Errno) {
-    guard let signals = heap[parent].signals.reference, let folder = heap[parent].folder.reference,
-      let descriptors = heap[parent].descriptors.reference
-    else { preconditionFailure("only programs fork") }
-    if flags.contains(.handlers) {
+    if request.flags.contains(.handlers) {
       heap[signals].users += 1
       heap[child].signals = Link(signals)
     } else {
-      heap[child].signals = Link(try duplicate(signals))
-    }
-    if flags.contains(.folder) {
-      heap[folder].users += 1
-      heap[child].folder = Link(folder)
-    } else {
-      var copy = heap[folder]
-      copy.users = 1
-      heap[child].folder = Link(try allocate(copy))
-      fileSystems.retain(copy.workingFolder)
-    }
-    if flags.contains(.files) {
-      heap[descriptors].users += 1
-      heap[child].descriptors = Link(descriptors)
-    } else {
-      heap[child].descriptors = Link(try duplicate(descriptors))
+      let copy = try duplicate(signals)
+      heap[child].signals = Link(copy)
+      if request.flags.contains(.clearHandlers) { heap[copy].resetForNewProgram() }
     }
     let space = space
-    if flags.contains(.memory) {
+    if request.flags.contains(.memory) {
       spaces.retain(space)
       heap[child].space = Link(space)
     } else {
@@ -147,19 +215,19 @@ extension Kernel {
     return copy
   }
 
-  private func makeTask(for child: Reference<Process>, _ request: ForkRequest) throws(Errno) {
+  /// A copy of a folder and a mask of rights.
+  func duplicate(_ folder: Reference<FolderContext>) throws(Errno) -> Reference<FolderContext> {
+    let copy = try allocate(heap[folder])
+    heap[copy].users = 1
+    fileSystems.retain(heap[copy].workingFolder)
+    return copy
+  }
+
+  /// Sets what a new task begins with. Linux: `copy_thread()` and the end of `copy_process()`.
+  private func prepare(_ task: Reference<Task>, _ request: ForkRequest) {
     let parentTask = current
-    let stack = try allocateStack()
-    let task: Reference<Task>
-    do {
-      task = try allocate(
-        Task(identifier: heap[child].identifier, process: child, stack: stack))
-    } catch {
-      mappings.freeStack(stack)
-      throw error
-    }
-    heap[child].task = Link(task)
-    heap[child].exitSignal = request.exitSignal
+    let stack = heap[task].stack
+    heap[task].name = heap[parentTask].name
     heap[task].blocked = heap[parentTask].blocked
     if !request.flags.contains(.memory) || request.flags.contains(.vfork) {
       heap[task].alternateStack = heap[parentTask].alternateStack
@@ -169,13 +237,22 @@ extension Kernel {
     if request.flags.contains(.setThreadPointer) {
       machine.setRegister(.threadPointer, of: stack, to: request.threadPointer)
     }
-    if request.flags.contains(.childClearTID) {
-      heap[task].clearIdentifierAt = VirtualAddress(request.childIdentifierAt)
+    let identifierAt = VirtualAddress(request.childIdentifierAt)
+    if request.flags.contains(.childClearTID) { heap[task].clearIdentifierAt = identifierAt }
+    if request.flags.contains(.childSetTID), let space = heap[heap[task].process].space.reference {
+      try? spaces.store(heap[task].identifier, at: identifierAt, in: space)
     }
-    if request.flags.contains(.childSetTID), let space = heap[child].space.reference {
-      let address = VirtualAddress(request.childIdentifierAt)
-      try? spaces.store(heap[child].identifier, at: address, in: space)
-    }
+  }
+
+  /// Takes back what a task got that is not to be, and its process if it is a new one.
+  private func discard(_ task: Reference<Task>, isThread: Bool) {
+    let child = heap[task].process
+    releaseFiles(of: task)
+    mappings.freeStack(heap[task].stack)
+    heap.free(task)
+    guard !isThread else { return }
+    releaseResources(of: child)
+    heap.free(child)
   }
 
   /// A new kernel stack, reclaiming if need be.
@@ -189,26 +266,21 @@ extension Kernel {
     }
   }
 
-  /// Takes back what a child got that is not to be.
-  private func discardChild(_ child: Reference<Process>) {
-    if let task = heap[child].task.reference {
-      mappings.freeStack(heap[task].stack)
-      heap.free(task)
-    }
-    releaseResources(of: child)
-    heap.free(child)
-  }
-
-  /// Sleeps until a child has memory of its own, or none. Linux: `wait_for_vfork_done()`.
+  /// Sleeps until a child has memory of its own, or none, or this one is killed.
   ///
   /// The child may be gone, and its place taken, when this looks again: hence the number.
-  private func waitForRelease(by child: Reference<Process>, _ identifier: UInt32) {
+  ///
+  /// Linux: `wait_for_vfork_done()`.
+  private func waitForRelease(by child: Reference<Task>, _ identifier: UInt32) {
     let key = SleepKey.object(child.raw, channel: Channel.vfork)
-    while findProcess(identifier) == child, heap[child].holdsParent { sleep(on: key) }
+    while findTask(identifier) == child, heap[child].holdsParent {
+      let reason = suspend(on: key.value, .sleepingUntilKilled, until: .never)
+      if reason == .interrupted { return }
+    }
   }
 
   /// Lets a parent go on that waits in `vfork`.
-  func releaseParent(of child: Reference<Process>) {
+  func releaseParent(of child: Reference<Task>) {
     guard heap[child].holdsParent else { return }
     heap[child].holdsParent = false
     wake(.object(child.raw, channel: Channel.vfork))

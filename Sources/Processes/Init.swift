@@ -61,12 +61,13 @@ extension Kernel {
     }
     heap[initProcess].user = 0
     heap[initProcess].userGroup = 0
-    let process = try makeProgramProcess(folder, user)
-    let stack = try allocateStack()
-    let task = try allocate(
-      Task(identifier: heap[process].identifier, process: process, stack: stack))
-    heap[process].task = Link(task)
-    adopt(program, process)
+    let process = try makeProgramProcess(user)
+    let task = try makeTask(heap[process].identifier, of: process)
+    let stack = heap[task].stack
+    heap[task].folder = Link(try allocate(FolderContext(workingFolder: folder)))
+    heap[task].descriptors = Link(try makeStandardDescriptors())
+    enterTask(task)
+    adopt(program, task)
     machine.prepare(stack, entry: .freshUser)
     setRegisters(of: stack, for: program)
     enterProcess(process)
@@ -99,9 +100,7 @@ extension Kernel {
     return folder
   }
 
-  private func makeProgramProcess(
-    _ folder: Reference<Inode>, _ user: UInt32
-  ) throws(Errno) -> Reference<Process> {
+  private func makeProgramProcess(_ user: UInt32) throws(Errno) -> Reference<Process> {
     let identifier = try freeIdentifier()
     let process = try allocate(
       Process(identifier: identifier, group: identifier, session: identifier))
@@ -112,7 +111,10 @@ extension Kernel {
     heap[process].limits[Resource.processes.rawValue] = ResourceLimit(
       current: half, maximum: half)
     heap[process].signals = Link(try allocate(SignalState()))
-    heap[process].folder = Link(try allocate(FolderContext(workingFolder: folder)))
+    return process
+  }
+
+  private func makeStandardDescriptors() throws(Errno) -> Reference<DescriptorTable> {
     let table = try allocate(DescriptorTable())
     let block = try allocate(DescriptorBlock())
     heap[table].blocks[0] = Link(block)
@@ -120,8 +122,7 @@ extension Kernel {
       heap[block].files[number] = Link(try fileSystems.openStandardStream(UInt32(number)))
       heap[block].used |= 1 << UInt64(number)
     }
-    heap[process].descriptors = Link(table)
-    return process
+    return table
   }
 
   // The end

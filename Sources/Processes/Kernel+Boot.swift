@@ -36,14 +36,14 @@ extension Kernel {
     let process = try core.heap.allocate(Process(identifier: 1, group: 1, session: 1))
     let task = try core.heap.allocate(
       Task(identifier: 1, process: process, stack: description.stack))
-    core.heap[process].task = Link(task)
-    core.heap[process].name = initName
+    core.heap[task].name = initName
     core.heap[task].isFresh = false
     let state = try placeState(core, files, task, process)
     let kernel = Kernel(state: state)
     state.value.lastIdentifier = 1
     state.value.audits = isAsked("audit", of: machine)
     kernel.enterProcess(process)
+    kernel.enterTask(task)
     return kernel
   }
 
@@ -62,8 +62,8 @@ extension Kernel {
         diskEvents: DiskEvents(in: try block(DiskEvents.byteCount, core.frames)),
         activeRoot: core.memory.value.kernelRoot,
         buckets: ResidentArray(
-          repeating: Link(nil), count: 64,
-          in: try block(64 * MemoryLayout<Link<Process>>.stride, core.frames)),
+          repeating: Link(nil), count: 512,
+          in: try block(512 * MemoryLayout<Link<Task>>.stride, core.frames)),
         initProcess: process),
       core.frames)
   }

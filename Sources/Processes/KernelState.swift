@@ -42,8 +42,15 @@ struct KernelState<M: Machine>: BitwiseCopyable {
 
   // Processes
   var processes = LinkedList<Reference<Process>>()
-  let buckets: ResidentArray<Link<Process>>
+  /// Tasks by their number. Linux: `struct pid_namespace`'s `idr`.
+  let buckets: ResidentArray<Link<Task>>
+  /// Tasks of all processes, dead leaders among them. Linux: `nr_threads`.
+  var taskCount = 0
   var lastIdentifier: UInt32 = 0
+  /// The numbers ran out once, so that the next one may be in use.
+  var numbersComeAgain = false
+  /// A task that has ended and whose stack nobody runs on once the next one runs.
+  var deadTask = Link<Task>(nil)
   var initProcess: Reference<Process>
   /// The program that the machine was started for, once it has begun.
   var programIdentifier: UInt32 = 0

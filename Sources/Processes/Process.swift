@@ -17,14 +17,21 @@ public struct Process: HeapObject {
 
   enum State: UInt8, BitwiseCopyable { case alive, zombie }
 
+  /// Why threads of a process must end.
+  enum GroupEnd: UInt8, BitwiseCopyable { case none, all, forProgram }
+
   public let identifier: UInt32
   var state = State.alive
-  /// Its one task; gone once it is reaped.
-  var task = Link<Task>(nil)
+  /// Its threads: the leader, alive or dead, is the first; others are here while they live.
+  var tasks = LinkedList<Reference<Task>>()
+  /// How many of them have not ended. Linux: `signal_struct.live`.
+  var liveTaskCount = 0
+  /// All threads are to end, or all but one that begins a program.
+  ///
+  /// Linux: `SIGNAL_GROUP_EXIT`, `group_exec_task`.
+  var groupEnd = GroupEnd.none
   /// Nil for init and for the dead.
   var space = Link<AddressSpace>(nil)
-  var descriptors = Link<DescriptorTable>(nil)
-  var folder = Link<FolderContext>(nil)
   var signals = Link<SignalState>(nil)
   /// The program's file, held as long as it runs.
   var executable = Link<Inode>(nil)
@@ -36,15 +43,13 @@ public struct Process: HeapObject {
   /// All processes, the oldest first.
   var listNext = Link<Process>(nil)
   var listPrevious = Link<Process>(nil)
-  /// Those whose numbers fall into the same bucket.
-  var bucketNext = Link<Process>(nil)
 
   var group: UInt32
   var session: UInt32
   /// Whether it has begun a program of its own since its fork: `setpgid` of a parent ends there.
   var hasExecuted = false
-  /// Its parent sleeps until it begins a program or ends. Linux: `CLONE_VFORK`.
-  var holdsParent = false
+  /// Who begins a program while all others end.
+  var executor = Link<Task>(nil)
 
   /// Sent to the process as a whole.
   var pending = SignalSet.empty
@@ -60,7 +65,6 @@ public struct Process: HeapObject {
   var user: UInt32 = 0
   var userGroup: UInt32 = 0
   var limits = InlineArray<16, ResourceLimit>(repeating: .unlimited)
-  var name = InlineArray<16, UInt8>(repeating: 0)
   var outOfMemoryAdjustment: Int32 = 0
 
   var started = VirtualTime.zero

@@ -16,31 +16,47 @@ extension Kernel {
   static var identifierLimit: UInt32 { 32_768 }
 
   var siblingLinks: SiblingLinks<M> { SiblingLinks(heap: heap) }
+  var threadLinks: ThreadLinks<M> { ThreadLinks(heap: heap) }
   private var processLinks: ProcessLinks<M> { ProcessLinks(heap: heap) }
 
-  func findProcess(_ identifier: UInt32) -> Reference<Process>? {
-    var next = state.value.buckets[Int(identifier & 63)].reference
-    while let process = next, heap[process].identifier != identifier {
-      next = heap[process].bucketNext.reference
+  /// The task of a number, whatever process it is of. Linux: `find_task_by_vpid()`.
+  func findTask(_ identifier: UInt32) -> Reference<Task>? {
+    var next = state.value.buckets[bucket(of: identifier)].reference
+    while let task = next, heap[task].identifier != identifier {
+      next = heap[task].bucketNext.reference
     }
     return next
   }
 
-  /// A number that no process, group or session has. Linux: `alloc_pid()`.
+  /// The process of a number, which is its leader's.
+  func findProcess(_ identifier: UInt32) -> Reference<Process>? {
+    guard let task = findTask(identifier) else { return nil }
+    let process = heap[task].process
+    return heap[process].identifier == identifier ? process : nil
+  }
+
+  private func bucket(of identifier: UInt32) -> Int {
+    Int(identifier) & (state.value.buckets.count - 1)
+  }
+
+  /// A number that no task, group or session has. Linux: `alloc_pid()`.
   ///
   /// - Throws: `EAGAIN` if there is none.
   func freeIdentifier() throws(Errno) -> UInt32 {
     for _ in 0..<Self.identifierLimit {
       var candidate = state.value.lastIdentifier + 1
-      if candidate >= Self.identifierLimit { candidate = 300 }
+      if candidate >= Self.identifierLimit {
+        candidate = 300
+        state.value.numbersComeAgain = true
+      }
       state.value.lastIdentifier = candidate
-      if !isUsed(candidate) { return candidate }
+      if !state.value.numbersComeAgain || !isUsed(candidate) { return candidate }
     }
     throw .EAGAIN
   }
 
   private func isUsed(_ identifier: UInt32) -> Bool {
-    if findProcess(identifier) != nil { return true }
+    if findTask(identifier) != nil { return true }
     var next = state.value.processes.first
     while let process = next {
       if heap[process].group == identifier || heap[process].session == identifier { return true }
@@ -50,24 +66,58 @@ extension Kernel {
   }
 
   func enterProcess(_ process: Reference<Process>) {
-    let bucket = Int(heap[process].identifier & 63)
-    heap[process].bucketNext = state.value.buckets[bucket]
-    state.value.buckets[bucket] = Link(process)
     state.value.processes.pushBack(process, in: processLinks)
   }
 
   func removeProcess(_ process: Reference<Process>) {
-    let bucket = Int(heap[process].identifier & 63)
     state.value.processes.remove(process, in: processLinks)
-    guard state.value.buckets[bucket].reference != process else {
-      state.value.buckets[bucket] = heap[process].bucketNext
+  }
+
+  /// Makes a new task one of its process's, and findable.
+  func enterTask(_ task: Reference<Task>) {
+    let process = heap[task].process
+    heap[process].tasks.pushBack(task, in: threadLinks)
+    heap[process].liveTaskCount += 1
+    state.value.taskCount += 1
+    enterNumber(of: task)
+  }
+
+  /// Takes a dead task out of its process and the table.
+  func removeTask(_ task: Reference<Task>) {
+    heap[heap[task].process].tasks.remove(task, in: threadLinks)
+    state.value.taskCount -= 1
+    removeNumber(of: task)
+  }
+
+  func enterNumber(of task: Reference<Task>) {
+    let bucket = bucket(of: heap[task].identifier)
+    heap[task].bucketNext = state.value.buckets[bucket]
+    state.value.buckets[bucket] = Link(task)
+  }
+
+  func removeNumber(of task: Reference<Task>) {
+    let bucket = bucket(of: heap[task].identifier)
+    guard state.value.buckets[bucket].reference != task else {
+      state.value.buckets[bucket] = heap[task].bucketNext
       return
     }
     var next = state.value.buckets[bucket].reference
     while let candidate = next {
       next = heap[candidate].bucketNext.reference
-      if next == process { heap[candidate].bucketNext = heap[process].bucketNext }
+      if next == task { heap[candidate].bucketNext = heap[task].bucketNext }
     }
+  }
+
+  /// The task that stands for its process, alive or dead.
+  func leader(of process: Reference<Process>) -> Reference<Task> {
+    guard let leader = heap[process].tasks.first else {
+      preconditionFailure("a process without a task")
+    }
+    return leader
+  }
+
+  func isLeader(_ task: Reference<Task>) -> Bool {
+    heap[task].identifier == heap[heap[task].process].identifier
   }
 
   func addChild(_ child: Reference<Process>, of parent: Reference<Process>) {
@@ -104,7 +154,7 @@ extension Kernel {
     if let parent = value.parent.reference { description.parent = heap[parent].identifier }
     description.group = value.group
     description.session = value.session
-    description.name = value.name
+    description.name = heap[leader(of: process)].name
     description.user = value.user
     description.userGroup = value.userGroup
     description.started = value.started
@@ -116,17 +166,17 @@ extension Kernel {
     description.space = value.space.reference
     description.executable = value.executable.reference
     description.state = value.state == .zombie ? 0x5A : 0x53
-    if let task = value.task.reference {
-      description.state = value.state == .zombie ? 0x5A : stateLetter(of: task)
-      description.blockedSignals = heap[task].blocked.bits
-    }
+    let task = leader(of: process)
+    if value.state == .alive { description.state = stateLetter(of: task) }
+    description.threadCount = UInt32(value.liveTaskCount)
+    description.blockedSignals = heap[task].blocked.bits
     if let signals = value.signals.reference {
       description.ignoredSignals =
         heap[signals].signals { $0.handler == SignalAction.ignoringHandler }.bits
       description.caughtSignals =
         heap[signals].signals { $0.handler > SignalAction.ignoringHandler }.bits
     }
-    if let folder = value.folder.reference {
+    if let folder = heap[task].folder.reference {
       description.workingFolder = heap[folder].workingFolder
       description.fileCreationMask = heap[folder].creationMask
     }
@@ -137,10 +187,10 @@ extension Kernel {
   private func stateLetter(of task: Reference<Task>) -> UInt8 {
     switch heap[task].state {
     case .runnable: 0x52
-    case .sleeping: 0x44
+    case .sleeping, .sleepingUntilKilled: 0x44
     case .sleepingInterruptibly: 0x53
     case .stopped: 0x54
-    case .dead: 0x58
+    case .dead: 0x5A
     }
   }
 }

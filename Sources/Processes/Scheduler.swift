@@ -29,7 +29,11 @@ extension Kernel {
     on key: UInt64, _ kind: Task.State, until deadline: VirtualTime
   ) -> Task.WakeReason {
     let task = current
-    if kind == .sleepingInterruptibly && hasDeliverableSignal(task) { return .interrupted }
+    switch kind {
+    case .sleepingInterruptibly: if hasDeliverableSignal(task) { return .interrupted }
+    case .sleepingUntilKilled: if isDying(task) { return .interrupted }
+    default: break
+    }
     heap[task].state = kind
     heap[task].key = key
     heap[task].deadline = deadline
@@ -130,6 +134,7 @@ extension Kernel {
       setTimer(hasDeliverableSignal(next) ? now : wantedTimer)
     }
     machine.switchContext(from: heap[previous].stack, to: heap[next].stack)
+    freeDeadTask()
   }
 
   /// Adds what a task ran to its process's time.

@@ -29,8 +29,7 @@ extension Kernel {
       heap[signals].setAction(of: signal, to: action)
       if heap[signals].ignores(signal) {
         let set = SignalSet(signal)
-        heap[process].pending = heap[process].pending.subtracting(set)
-        heap[current].pending = heap[current].pending.subtracting(set)
+        forget(set, of: process)
       }
     }
     if call.third != 0 { try store(old, at: call.third) }
@@ -154,8 +153,8 @@ extension Kernel {
     guard number > 0 else { throw .EINVAL }
     if let group, Int32(truncatingIfNeeded: group) <= 0 { throw .EINVAL }
     let signal = try self.signal(signal)
-    guard let process = findProcess(UInt32(number)), let task = heap[process].task.reference
-    else { throw .ESRCH }
+    guard let task = findTask(UInt32(number)) else { throw .ESRCH }
+    let process = heap[task].process
     if let group, UInt32(truncatingIfNeeded: group) != heap[process].identifier { throw .ESRCH }
     try checkRight(toSignal: process)
     if let signal { send(signal, to: task, senderRecord(SignalInformation.fromThread)) }
@@ -169,4 +168,5 @@ enum Channel {
   static var vfork: UInt8 { 102 }
   static var pause: UInt8 { 103 }
   static var sleep: UInt8 { 104 }
+  static var threads: UInt8 { 105 }
 }

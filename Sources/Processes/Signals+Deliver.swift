@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import IntrusiveStructures
 import KernelHeap
 import LinuxABI
 import Machine
@@ -15,7 +16,10 @@ extension Kernel {
   /// - Context: may sleep (stopped, or copying a frame); does not return if the program ends.
   func deliverSignals() {
     let task = current
-    while let signal = takeSignal() {
+    while true {
+      if mustEnd(task) { exitTask(heap[process].status) }
+      if heap[process].isStopped { stayStopped() }
+      guard let signal = takeSignal() else { break }
       guard let signals = heap[process].signals.reference else { return }
       let action = heap[signals].action(of: signal)
       switch action.handler {
@@ -65,12 +69,28 @@ extension Kernel {
   /// Sleeps until SIGCONT or SIGKILL. Linux: `do_signal_stop()`.
   private func stop(by signal: Signal) {
     let process = process
-    let task = current
     heap[process].isStopped = true
     heap[process].untoldChange = .stopped(signal)
-    heap[task].state = .stopped
+    stopOthers(of: process)
     tellParent(of: process, .stopped, number: signal.number)
-    reschedule()
+  }
+
+  /// Makes the other threads of a stopped process look. Linux: `signal_wake_up()` of each.
+  private func stopOthers(of process: Reference<Process>) {
+    var next = heap[process].tasks.first
+    while let task = next {
+      next = heap[task].threadNext.reference
+      guard task != current else { continue }
+      if heap[task].state == .sleepingInterruptibly { awaken(task, .interrupted) }
+    }
+  }
+
+  /// Sleeps as long as the process is stopped. Linux: `schedule()` in `do_signal_stop()`.
+  private func stayStopped() {
+    while heap[process].isStopped && !mustEnd(current) {
+      heap[current].state = .stopped
+      reschedule()
+    }
   }
 
   /// Decides whether an interrupted call is made again, by stepping back to its instruction.

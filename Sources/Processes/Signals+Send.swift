@@ -15,16 +15,38 @@ extension Kernel {
   ///
   /// - Context: any; does not sleep.
   func send(_ signal: Signal, to process: Reference<Process>, _ record: SignalState.Record) {
-    guard heap[process].state == .alive, let task = heap[process].task.reference else { return }
+    guard heap[process].state == .alive else { return }
+    let task = target(of: signal, in: process)
     guard prepare(signal, for: process, task: task, record) else { return }
     heap[process].pending = heap[process].pending.union(SignalSet(signal))
     notice(signal, task)
+    if signal == .SIGKILL { endOfKilled(process) }
+  }
+
+  /// The thread that takes a signal of its process: the leader if it wants it, or the first that
+  /// does; the leader if none does. Linux: `complete_signal()`, `wants_signal()`.
+  private func target(of signal: Signal, in process: Reference<Process>) -> Reference<Task> {
+    var next = heap[process].tasks.first
+    while let task = next {
+      if heap[task].state != .dead, !heap[task].blocked.contains(signal) { return task }
+      next = heap[task].threadNext.reference
+    }
+    return leader(of: process)
+  }
+
+  /// Makes all threads of a killed process look.
+  private func endOfKilled(_ process: Reference<Process>) {
+    var next = heap[process].tasks.first
+    while let task = next {
+      next = heap[task].threadNext.reference
+      if task != current { interruptForEnd(task) }
+    }
   }
 
   /// Sends a signal to one task.
   func send(_ signal: Signal, to task: Reference<Task>, _ record: SignalState.Record) {
     let process = heap[task].process
-    guard heap[process].state == .alive else { return }
+    guard heap[process].state == .alive, heap[task].state != .dead else { return }
     guard prepare(signal, for: process, task: task, record) else { return }
     heap[task].pending = heap[task].pending.union(SignalSet(signal))
     notice(signal, task)
@@ -61,12 +83,12 @@ extension Kernel {
     guard let signals = heap[process].signals.reference else { return false }
     self.record(.signalSent, detail: UInt16(signal.number), owner: heap[process].identifier)
     if signal == .SIGCONT {
-      forget(SignalSet.stopping, of: process, task)
-      resume(process, task)
+      forget(SignalSet.stopping, of: process)
+      resume(process)
     } else if SignalSet.stopping.contains(signal) {
-      forget(SignalSet(.SIGCONT), of: process, task)
+      forget(SignalSet(.SIGCONT), of: process)
     } else if signal == .SIGKILL {
-      resumeStopped(process, task)
+      resumeStopped(process)
     }
     if heap[signals].ignores(signal) && !heap[task].blocked.contains(signal) { return false }
     let pending = heap[process].pending.union(heap[task].pending)
@@ -74,23 +96,30 @@ extension Kernel {
     return true
   }
 
-  private func forget(
-    _ set: SignalSet, of process: Reference<Process>, _ task: Reference<Task>
-  ) {
+  /// Takes signals out of all that is pending. Linux: `flush_sigqueue_mask()` of each thread.
+  func forget(_ set: SignalSet, of process: Reference<Process>) {
     heap[process].pending = heap[process].pending.subtracting(set)
-    heap[task].pending = heap[task].pending.subtracting(set)
+    var next = heap[process].tasks.first
+    while let task = next {
+      next = heap[task].threadNext.reference
+      heap[task].pending = heap[task].pending.subtracting(set)
+    }
   }
 
-  private func resume(_ process: Reference<Process>, _ task: Reference<Task>) {
+  private func resume(_ process: Reference<Process>) {
     guard heap[process].isStopped else { return }
-    resumeStopped(process, task)
+    resumeStopped(process)
     heap[process].untoldChange = .continued
     tellParent(of: process, .continued, number: Signal.SIGCONT.number)
   }
 
-  private func resumeStopped(_ process: Reference<Process>, _ task: Reference<Task>) {
+  private func resumeStopped(_ process: Reference<Process>) {
     heap[process].isStopped = false
-    if heap[task].state == .stopped { makeRunnable(task) }
+    var next = heap[process].tasks.first
+    while let task = next {
+      next = heap[task].threadNext.reference
+      if heap[task].state == .stopped { makeRunnable(task) }
+    }
   }
 
   /// Wakes a task for a signal that it does not block.
@@ -98,12 +127,20 @@ extension Kernel {
     guard !heap[task].blocked.contains(signal) else { return }
     if task == current { state.value.exitWork.formUnion(.signals) }
     if heap[task].state == .sleepingInterruptibly { awaken(task, .interrupted) }
+    if signal == .SIGKILL { interruptForEnd(task) }
   }
 
   /// Whether a signal would be delivered to a task now.
   func hasDeliverableSignal(_ task: Reference<Task>) -> Bool {
+    if mustEnd(task) || heap[heap[task].process].isStopped { return true }
     let pending = heap[task].pending.union(heap[heap[task].process].pending)
     return !pending.subtracting(heap[task].blocked).isEmpty
+  }
+
+  /// Whether a task is to end as soon as it looks. Linux: `fatal_signal_pending()`.
+  func isDying(_ task: Reference<Task>) -> Bool {
+    let pending = heap[task].pending.union(heap[heap[task].process].pending)
+    return mustEnd(task) || pending.contains(.SIGKILL)
   }
 
   /// Sends a signal to each process of a group; how many there were.

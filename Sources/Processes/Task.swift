@@ -8,7 +8,7 @@ import MemoryUnits
 
 /// One thread of control: a kernel stack, and registers while it does not run.
 ///
-/// What threads of a program share is its `Process`. A task is in the run queue, or in one
+/// What the threads of a program share is its `Process`. A task is in the run queue, or in one
 /// sleepers' list, or in neither (running, stopped, dead).
 ///
 /// Linux: `struct task_struct`, the part that is not shared.
@@ -22,6 +22,8 @@ public struct Task: HeapObject {
     case sleeping
     /// It sleeps, and a signal may end that.
     case sleepingInterruptibly
+    /// It sleeps, and only its death may end that. Linux: `TASK_KILLABLE`.
+    case sleepingUntilKilled
     /// Stopped by a signal until SIGCONT.
     case stopped
     case dead
@@ -40,9 +42,29 @@ public struct Task: HeapObject {
     case withoutHandler
   }
 
-  let identifier: UInt32
+  /// Linux: `task_pid()`, what `gettid` returns. The leader's is its process's.
+  var identifier: UInt32
   var process: Reference<Process>
   let stack: KernelStack
+  /// False once a dead leader, which stays for its number, has given its stack back.
+  var hasStack = true
+  /// The threads of its process, the leader first.
+  var threadNext = Link<Task>(nil)
+  var threadPrevious = Link<Task>(nil)
+  /// Those whose numbers fall into the same bucket.
+  var bucketNext = Link<Task>(nil)
+
+  /// NUL-padded. Linux: `comm`.
+  var name = InlineArray<16, UInt8>(repeating: 0)
+  /// Its parent sleeps until it begins a program or ends. Linux: `CLONE_VFORK`.
+  var holdsParent = false
+  /// What it passed to `exit`; the leader's is its process's unless all were told to end.
+  var status = WaitStatus.exited(0)
+
+  /// Nil for the kernel's own and for the dead. Linux: `task_struct.files`.
+  var descriptors = Link<DescriptorTable>(nil)
+  /// Nil for the kernel's own and for the dead. Linux: `task_struct.fs`.
+  var folder = Link<FolderContext>(nil)
   var state = State.runnable
   var wakeReason = WakeReason.woken
   /// It has not run since it was made.
@@ -78,6 +100,22 @@ public struct Task: HeapObject {
     self.identifier = identifier
     self.process = process
     self.stack = stack
+  }
+}
+
+/// The links among the threads of one process.
+struct ThreadLinks<M: Machine>: ListLinks {
+  let heap: ObjectHeap<M>
+
+  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].threadNext.reference }
+  func previous(of node: Reference<Task>) -> Reference<Task>? {
+    heap[node].threadPrevious.reference
+  }
+  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
+    heap[node].threadNext = Link(next)
+  }
+  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
+    heap[node].threadPrevious = Link(previous)
   }
 }
 
