@@ -129,6 +129,9 @@ public enum MachineRun {
     result.startInstructions =
       memory.load(ChannelLayout.bootInstructionsOffset)
       &+ memory.load(ChannelLayout.firstInstructionOffset)
+    result.instructions =
+      memory.load(ChannelLayout.bootInstructionsOffset)
+      &+ log.statistics.lastTime &- memory.load(ChannelLayout.idleTimeOffset)
     if result.failure == nil || result.cause == .deadlock, result.cause != .timeout {
       if let failure = checkFrames(memory, log) {
         result.failure = failure

@@ -35,6 +35,7 @@ struct RunReport {
       ("processes", "\(statistics.count(.processForked) + 1)"),
       ("kills", "\(statistics.count(.outOfMemoryKill))"),
       ("virtual_nanoseconds", "\(statistics.lastTime)"),
+      ("instructions", "\(result.instructions)"),
       ("start_instructions", "\(result.startInstructions)"),
       ("events", "\(statistics.recordCount)"),
       ("digest", quoted(result.digest)),

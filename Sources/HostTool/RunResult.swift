@@ -25,6 +25,9 @@ struct RunResult {
   var digest = ""
   /// Instructions from the kernel's entry to the program's first.
   var startInstructions: UInt64 = 0
+  /// Instructions from the kernel's entry to the last record of the log: virtual time less that
+  /// in which nothing ran.
+  var instructions: UInt64 = 0
 
   /// What the channel's exit state means.
   ///

@@ -94,6 +94,8 @@ public enum ChannelLayout {
   public static var firstInstructionOffset: Int { 0x820 }
   /// Instructions from the PVH entry to the start of virtual time.
   public static var bootInstructionsOffset: Int { 0x828 }
+  /// Virtual time that passed although nothing ran, in nanoseconds.
+  public static var idleTimeOffset: Int { 0x830 }
 
   /// Host: the ring of forwarded signals, a byte each.
   public static var signalRingOffset: Int { 0x8C0 }

@@ -150,6 +150,7 @@ extension Kernel {
     let channel = machine.channel
     channel.storeShared(frames.tableAddress.value, at: ChannelLayout.frameTableOffset)
     channel.storeShared(UInt64(frames.table.count), at: ChannelLayout.frameCountOffset)
+    channel.storeShared(state.value.idleNanoseconds, at: ChannelLayout.idleTimeOffset)
     channel.storeShared(value, at: ChannelLayout.exitValueOffset)
     channel.storeShared(exit.rawValue, at: ChannelLayout.exitStateOffset)
     machine.halt()

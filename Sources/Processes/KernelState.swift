@@ -37,6 +37,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var sliceEnd = VirtualTime.never
   /// What the machine's timer is set to.
   var armed = VirtualTime.never
+  /// Time that passed although nobody ran. Linux: `CPUTIME_IDLE`.
+  var idleNanoseconds: UInt64 = 0
   /// The page table that is active.
   var activeRoot: PageFrameNumber
 

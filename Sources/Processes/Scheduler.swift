@@ -113,7 +113,9 @@ extension Kernel {
       }
       let time = nextEventTime
       guard time != .never else { stopForDeadlock() }
+      let before = machine.now.nanoseconds
       machine.advance(to: time)
+      state.value.idleNanoseconds &+= machine.now.nanoseconds &- before
     }
   }
 
