@@ -75,44 +75,24 @@ extension AddressSpaces {
     var from = tables.cursor(heap[heap[area].space].root, at: heap[area].start.address)
     var to = tables.cursor(heap[target].root, at: heap[area].start.address)
     var found = from.findOccupied(before: end)
+    var (anonymous, file) = (0, 0)
+    defer {
+      heap[target].anonymousCount += PageCount(anonymous)
+      heap[target].fileCount += PageCount(file)
+      notePeak(of: target)
+    }
     while found {
-      let address = from.address
-      to.move(to: address)
-      // Reclaim may take the page out of the original while this looks for room: look after it.
+      to.move(to: from.address)
+      // Reclaim may take pages out of the original while this looks for room: look after it.
       try prepare(&to)
-      if case .leaf(let leaf) = from.entry {
-        if leaf.protection.contains(.write) { from.writeProtect() }
-        if !leaf.protection.contains(.uncounted) { share(leaf, at: address.page, with: target) }
-        enterCopy(of: from, &to)
+      if from.level == 0 {
+        to.shareEntries(of: &from, before: end) { leaf, page in
+          if leaf.protection.contains(.uncounted) { return }
+          let kind = frames.shared(leaf.frame, at: page, space: target.raw)
+          if kind == .anonymous { anonymous &+= 1 } else { file &+= 1 }
+        }
       }
       found = from.moveToNextOccupied(before: end)
-    }
-    notePeak(of: target)
-  }
-
-  @inline(__always)
-  private func share(
-    _ leaf: DecodedEntry.Leaf, at page: PageNumber, with target: Reference<AddressSpace>
-  ) {
-    frames.retain(leaf.frame)
-    frames.mapped(leaf.frame, at: page, space: target.raw)
-    if frames.table[leaf.frame].kind == .anonymous {
-      frames.table[leaf.frame].flags.remove(.exclusive)
-      heap[target].anonymousCount += PageCount(1)
-    } else {
-      heap[target].fileCount += PageCount(1)
-    }
-  }
-
-  @inline(__always)
-  private func enterCopy(
-    of from: borrowing PageTableCursor<Environment.Hardware>,
-    _ to: inout PageTableCursor<Environment.Hardware>
-  ) {
-    do {
-      try to.copy(from: from)
-    } catch {
-      preconditionFailure("the tables were not prepared")
     }
   }
 }

@@ -113,8 +113,7 @@ extension AddressSpaces {
   }
 
   private func countResident(_ frame: PageFrameNumber, in space: Reference<AddressSpace>) {
-    let file = Link<CachedFile>(raw: frames.table[frame].owner).reference
-    if let file, heap[file].backing == .memory {
+    if isShared(frame) {
       heap[space].sharedCount += PageCount(1)
     } else {
       heap[space].fileCount += PageCount(1)

@@ -51,10 +51,8 @@ extension AddressSpaces {
     let end = heap[area].end.address
     var found = cursor.findOccupied(before: end)
     while found {
-      if case .leaf(let leaf) = cursor.entry {
-        let keepsWrite = leaf.protection.contains(.write) && protection.contains(.write)
-        cursor.protect(keepsWrite ? granted.union(.write) : granted)
-      }
+      cursor.protectEntries(
+        before: end, granted, keepingWrite: protection.contains(.write))
       found = cursor.moveToNextOccupied(before: end)
     }
     machine.flush(.space)

@@ -117,6 +117,8 @@ extension AddressSpaces {
     _ old: PageRange, to start: PageNumber, in space: Reference<AddressSpace>
   ) throws(MemoryError) {
     let root = heap[space].root
+    var batch = UnmapBatch(tables)
+    defer { batch.flush() }
     var from = tables.cursor(root, at: old.start.address)
     var to = tables.cursor(root, at: start.address)
     while from.findOccupied(before: old.end.address) {
@@ -126,6 +128,7 @@ extension AddressSpaces {
       try prepare(&to)
       let count = from.moveEntries(to: &to, atMost: old.end - page)
       noteMove(of: count, from: page, to: target, in: space)
+      from.takeEmptyTables(into: &batch)
       guard page + count < old.end else { break }
       from.move(to: (page + count).address)
     }

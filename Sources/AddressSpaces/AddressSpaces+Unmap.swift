@@ -104,20 +104,20 @@ extension AddressSpaces {
     of space: Reference<AddressSpace>, from start: PageNumber, to end: PageNumber
   ) {
     var batch = UnmapBatch(tables)
+    var gone = ResidentChange()
     var cursor = tables.cursor(heap[space].root, at: start.address)
     var found = cursor.findOccupied(before: end.address)
     while found {
-      let page = cursor.address.page
-      // The batch keeps the frame at least until its next addition.
-      if case .leaf(let leaf) = cursor.take(into: &batch),
-        !leaf.protection.contains(.uncounted)
-      {
+      // The batch keeps a frame at least until its next addition.
+      cursor.takeEntries(before: end.address, into: &batch) { entry, page in
+        guard case .leaf(let leaf) = entry, !leaf.protection.contains(.uncounted) else { return }
         noteDirt(leaf)
-        forget(leaf.frame, page: page, space: space)
+        forget(leaf.frame, page: page, space: space, &gone)
       }
       found = cursor.moveToNextOccupied(before: end.address)
     }
     batch.finish()
+    take(gone, from: space)
   }
 
   /// Keeps what the CPU noted in an entry that is being cleared.
@@ -136,22 +136,41 @@ extension AddressSpaces {
   }
 
   /// Counts one mapping of a frame less; the caller still holds its reference.
-  @inline(__always)
   func forget(_ frame: PageFrameNumber, page: PageNumber, space: Reference<AddressSpace>) {
-    frames.unmapped(frame, at: page, space: space.raw)
-    switch frames.table[frame].kind {
-    case .anonymous:
-      heap[space].anonymousCount -= PageCount(1)
-      if frames.table[frame].mappings == 0 { memory.value.anonymousPageCount -= PageCount(1) }
-    default:
-      if frames.table[frame].mappings == 0 { memory.value.mappedFilePageCount -= PageCount(1) }
-      let file = Link<CachedFile>(raw: frames.table[frame].owner).reference
-      if let file, heap[file].backing == .memory {
-        heap[space].sharedCount -= PageCount(1)
-      } else {
-        heap[space].fileCount -= PageCount(1)
-      }
+    var gone = ResidentChange()
+    forget(frame, page: page, space: space, &gone)
+    take(gone, from: space)
+  }
+
+  /// The same in a loop, which keeps the counts.
+  @inline(__always)
+  private func forget(
+    _ frame: PageFrameNumber, page: PageNumber, space: Reference<AddressSpace>,
+    _ gone: inout ResidentChange
+  ) {
+    let rest = frames.unmapped(frame, at: page, space: space.raw)
+    if rest.kind == .anonymous {
+      gone.anonymous &+= 1
+      if !rest.isMapped { gone.anonymousEverywhere &+= 1 }
+    } else {
+      if !rest.isMapped { gone.mappedFile &+= 1 }
+      if isShared(frame) { gone.shared &+= 1 } else { gone.file &+= 1 }
     }
+  }
+
+  /// Whether a file's page counts as shared memory. Linux: `mm_counter_file()`.
+  func isShared(_ frame: PageFrameNumber) -> Bool {
+    let file = Link<CachedFile>(raw: frames.table[frame].owner).reference
+    guard let file else { return false }
+    return heap[file].backing == .memory
+  }
+
+  private func take(_ gone: ResidentChange, from space: Reference<AddressSpace>) {
+    heap[space].anonymousCount -= PageCount(gone.anonymous)
+    heap[space].fileCount -= PageCount(gone.file)
+    heap[space].sharedCount -= PageCount(gone.shared)
+    memory.value.anonymousPageCount -= PageCount(gone.anonymousEverywhere)
+    memory.value.mappedFilePageCount -= PageCount(gone.mappedFile)
   }
 
   /// A range of user pages as a program passes it.
@@ -180,4 +199,16 @@ struct PageRange: BitwiseCopyable, Equatable {
   }
 
   var count: PageCount { end - start }
+}
+
+/// The pages that a space and all spaces have in their tables no more, kept for a loop over them.
+///
+/// They cannot overflow: there are fewer than 2^52 pages.
+private struct ResidentChange: BitwiseCopyable {
+  var anonymous = 0
+  var file = 0
+  var shared = 0
+  /// … of those in no table at all.
+  var anonymousEverywhere = 0
+  var mappedFile = 0
 }

@@ -41,4 +41,37 @@ public struct FrameWords: BitwiseCopyable, @unchecked Sendable {
       unsafe base.storeBytes(of: newValue, toByteOffset: (index & 1023) &<< 2, as: UInt32.self)
     }
   }
+
+  /// The first word of 8 bytes that is not zero, from one index through another.
+  ///
+  /// - Precondition: both indices are below 512.
+  /// - Complexity: O(words passed), eight at a time.
+  public func firstOccupied(wideFrom first: Int, through last: Int) -> Int? {
+    var place = first
+    while place &+ 7 <= last {
+      let low = self[wide: place] | self[wide: place &+ 1] | self[wide: place &+ 2]
+        | self[wide: place &+ 3]
+      let high = self[wide: place &+ 4] | self[wide: place &+ 5] | self[wide: place &+ 6]
+        | self[wide: place &+ 7]
+      if low | high != 0 { break }
+      place &+= 8
+    }
+    while place <= last {
+      if self[wide: place] != 0 { return place }
+      place &+= 1
+    }
+    return nil
+  }
+
+  /// The first word of 4 bytes that is not zero, from one index through another.
+  ///
+  /// - Precondition: both indices are below 1024.
+  public func firstOccupied(narrowFrom first: Int, through last: Int) -> Int? {
+    var place = first
+    while place <= last {
+      if self[narrow: place] != 0 { return place }
+      place &+= 1
+    }
+    return nil
+  }
 }

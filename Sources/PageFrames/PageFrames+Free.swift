@@ -43,6 +43,26 @@ extension PageFrames {
     return true
   }
 
+  /// Lets many blocks go at once, with one turn of the CPU's lock. Linux: `folios_put_refs()`.
+  ///
+  /// - Precondition: as for `release`, of each.
+  public func release(_ blocks: Span<PageFrameNumber>) {
+    let (state, table, machine) = (state, table, machine)
+    let cpu = Int(machine.currentCPU.value)
+    state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
+      for place in blocks.indices {
+        let first = blocks[place]
+        let references = table[first].references
+        precondition(references > 0, "release of a frame that nobody holds")
+        if references > 1 {
+          table[first].references = references - 1
+        } else {
+          giveBack(first, table[first].order, to: &lists, table, machine)
+        }
+      }
+    }
+  }
+
   /// Cuts a block into single frames, each allocated like the whole and held once.
   ///
   /// Linux: `split_page()`.
@@ -75,6 +95,19 @@ extension PageFrames {
   }
 
   private func giveBack(_ first: PageFrameNumber, _ order: Order) {
+    let (state, table, machine) = (state, table, machine)
+    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
+      giveBack(first, order, to: &lists, table, machine)
+    }
+  }
+
+  /// - Parameters: table and machine are this allocator's, looked up once.
+  /// - Context: the CPU's lists are locked.
+  @inline(__always)
+  private func giveBack(
+    _ first: PageFrameNumber, _ order: Order, to lists: inout CPUFrameLists, _ table: FrameTable,
+    _ machine: M
+  ) {
     let descriptor = table[first]
     checkOwned(descriptor, order)
     // Before it can be taken by another CPU, so that the log has them in this order.
@@ -83,11 +116,9 @@ extension PageFrames {
     guard order <= CPUZoneLists.largestOrder else { return giveBackLarge(first, order, zone) }
     let list = pageBlocks.number(of: first) << 2 | Int(order.value)
     table[first] = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
-    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
-      if lists.zones[zone.index].push(first, list, in: table) {
-        let batch = Int(lists.zones[zone.index].batch)
-        drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
-      }
+    if lists.zones[zone.index].push(first, list, in: table) {
+      let batch = Int(lists.zones[zone.index].batch)
+      drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
     }
   }
 

@@ -33,20 +33,65 @@ extension PageFrames {
       MemoryEvent(.frameMapped, frame: frame.value, owner: space, value: page.value))
   }
 
+  /// Counts one more mapping of a frame that a child maps too from now on, holds it for that,
+  /// and logs it.
+  ///
+  /// An anonymous frame is not of one process alone any more. Linux: `folio_try_dup_anon_rmap()`.
+  ///
+  /// - Returns: what the frame is used for.
+  /// - Precondition: somebody holds it already.
+  @inline(__always)
+  public func shared(
+    _ frame: PageFrameNumber, at page: PageNumber, space: UInt32
+  ) -> FrameKind {
+    let table = table
+    let kind = table[frame].share()
+    machine.record(
+      MemoryEvent(.frameMapped, frame: frame.value, owner: space, value: page.value))
+    return kind
+  }
+
   /// Counts one less, and logs it. Linux: `folio_remove_rmap_pte()`.
   ///
+  /// - Returns: what the frame is used for, and whether it is mapped elsewhere still.
   /// - Precondition: it was counted.
+  @discardableResult
   @inline(__always)
-  public func unmapped(_ frame: PageFrameNumber, at page: PageNumber, space: UInt32) {
-    precondition(table[frame].mappings > 0, "unmap of a frame that is not mapped")
-    table[frame].mappings -= 1
+  public func unmapped(
+    _ frame: PageFrameNumber, at page: PageNumber, space: UInt32
+  ) -> (kind: FrameKind, isMapped: Bool) {
+    let table = table
+    let rest = table[frame].unmap()
     machine.record(
       MemoryEvent(.frameUnmapped, frame: frame.value, owner: space, value: page.value))
+    return rest
   }
 
   @inline(__always)
   private func checkInUse(_ frame: PageFrameNumber) {
     let kind = table[frame].kind
     precondition(kind != .free && kind != .reserved, "a frame that is not used")
+  }
+}
+
+extension FrameDescriptor {
+  /// Counts a holder and a mapping more.
+  @inline(__always)
+  fileprivate mutating func share() -> FrameKind {
+    precondition(references > 0, "a frame that nobody holds is shared")
+    references += 1
+    mappings += 1
+    let kind = kind
+    precondition(kind != .free && kind != .reserved, "a frame that is not used")
+    if kind == .anonymous { flags.remove(.exclusive) }
+    return kind
+  }
+
+  /// Counts a mapping less.
+  @inline(__always)
+  fileprivate mutating func unmap() -> (kind: FrameKind, isMapped: Bool) {
+    precondition(mappings > 0, "unmap of a frame that is not mapped")
+    mappings -= 1
+    return (kind, mappings > 0)
   }
 }

@@ -22,4 +22,12 @@ struct EntryTable<Format: PageTableFormat>: BitwiseCopyable {
       }
     }
   }
+
+  /// The first entry that holds anything, from one place through another.
+  func firstOccupied(from first: Int, through last: Int) -> Int? {
+    if Format.entryByteCount == 4 {
+      return words.firstOccupied(narrowFrom: first, through: last)
+    }
+    return words.firstOccupied(wideFrom: first, through: last)
+  }
 }

@@ -48,41 +48,6 @@ extension PageTableCursor {
     return old
   }
 
-  /// Copies an entry of another table as it is, making the tables that are missing. For fork.
-  @inline(__always)
-  public mutating func copy(
-    from other: borrowing PageTableCursor<M>
-  ) throws(AllocationError) {
-    precondition(other.level == 0, "only base pages are copied")
-    if level > 0 { try makeTables() }
-    write(other.rawEntry)
-  }
-
-  /// Moves entries as they are from here on to another place, as far as both tables reach.
-  ///
-  /// Tables that hold nothing more stay. Linux: the loop of `move_ptes()`.
-  ///
-  /// - Returns: the pages passed, at least one; the cursors stay where they are.
-  /// - Precondition: both stand on entries of level 0, the other on empty ones.
-  public mutating func moveEntries(
-    to other: inout PageTableCursor<M>, atMost limit: PageCount
-  ) -> PageCount {
-    precondition(level == 0 && other.level == 0, "only base pages are moved")
-    let count = min(limit.value, min(entriesLeft, other.entriesLeft))
-    var moved: UInt32 = 0
-    for step in 0..<count {
-      let entry = self[ahead: step]
-      if entry == 0 { continue }
-      precondition(other[ahead: step] == 0, "something is mapped where pages are moved to")
-      other[ahead: step] = entry
-      self[ahead: step] = 0
-      moved &+= 1
-    }
-    countEntries(0 &- moved)
-    other.countEntries(moved)
-    return PageCount(count)
-  }
-
   /// Maps another frame, with other rights, where something is mapped or kept already.
   ///
   /// - Returns: what was there.

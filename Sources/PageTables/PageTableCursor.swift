@@ -32,8 +32,8 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   public private(set) var level: Int
 
   /// The place of the entry in `table`.
-  private var index: Int
-  private var table: EntryTable<M.Format>
+  private(set) var index: Int
+  private(set) var table: EntryTable<M.Format>
   /// The frame of `table`.
   private var tableFrame: PageFrameNumber
   /// The tables from the root down to `level`, by level.
@@ -183,19 +183,19 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     nonmutating set { table[index] = newValue }
   }
 
-  /// The entries from this one to the end of its table.
-  var entriesLeft: Int { M.Format.entryCount(level: level) &- index }
-
-  /// An entry of the same table, so many after this one. Nothing counts its changes.
-  @inline(__always)
-  subscript(ahead step: Int) -> UInt64 {
-    get { table[index &+ step] }
-    nonmutating set { table[index &+ step] = newValue }
-  }
+  /// The entries of the table that are in use.
+  var entryCount: UInt32 { tables.frames.table[tableFrame].privateWord }
 
   /// Counts entries of the table that came into use.
   func countEntries(_ change: UInt32) {
     tables.frames.table[tableFrame].privateWord &+= change
+  }
+
+  /// Moves on within the table.
+  mutating func skip(_ entries: Int) {
+    index &+= entries
+    address = VirtualAddress(
+      (address.page.value &+ UInt64(entries)) &<< M.Format.pageSize(level: 0).shift)
   }
 
   /// Whether the table that it stands in holds nothing.
@@ -248,11 +248,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     let shift = M.Format.pageSize(level: level).shift
     let reach = Int((limit.value &- 1) &>> shift &- address.value &>> shift)
     let last = min(M.Format.entryCount(level: level) &- 1, index &+ reach)
-    var place = index
-    while table[place] == 0 {
-      if place >= last { return false }
-      place &+= 1
-    }
+    guard let place = table.firstOccupied(from: index, through: last) else { return false }
     if place != index {
       address = VirtualAddress((address.value &>> shift &+ UInt64(place &- index)) &<< shift)
       index = place

@@ -31,6 +31,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   }
 
   /// Adds the frame of a leaf that was taken out; the batch lets go of one reference to it.
+  @inline(__always)
   public mutating func add(_ frame: PageFrameNumber, at address: VirtualAddress) {
     if heldCount == held.count { flush() }
     held[heldCount] = frame
@@ -53,7 +54,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   /// Flushes what was noted, then frees what was collected. Linux: `tlb_flush_mmu()`.
   public mutating func flush() {
     flushTranslations()
-    for index in 0..<heldCount { tables.frames.release(held[index]) }
+    if heldCount > 0 { tables.frames.release(held.span.extracting(..<heldCount)) }
     heldCount = 0
     while firstTable != 0 {
       let frame = PageFrameNumber(firstTable)

@@ -133,10 +133,6 @@ import Testing
       #expect(cursor.entry == .software(.swap(device: 1, slot: 7)))
       let kept = cursor.replace(frame, .userRead)
       #expect(kept == .software(.swap(device: 1, slot: 7)))
-      var child = test.tables.cursor(
-        try test.tables.makeRoot(sharing: test.kernelRoot), at: address)
-      try child.copy(from: cursor)
-      #expect(child.entry == cursor.entry)
       try test.tables.check(test.root, .user) { _, _, _ in }
     }
   }
