@@ -172,6 +172,10 @@ int wait_readable(int descriptor, uint64_t microseconds) {
   return ppoll(&wish, 1, &time, NULL) > 0;
 }
 
+static uint64_t nanoseconds(struct timespec time) {
+  return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 int read_facts(const char *path, int follow, struct file_facts *facts) {
   struct stat state;
   if (fstatat(AT_FDCWD, path, &state, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return -errno;
@@ -180,7 +184,17 @@ int read_facts(const char *path, int follow, struct file_facts *facts) {
   facts->size = (uint64_t)state.st_size;
   facts->mode = state.st_mode;
   facts->links = (uint32_t)state.st_nlink;
+  facts->modified = nanoseconds(state.st_mtim);
+  facts->changed = nanoseconds(state.st_ctim);
   return 0;
+}
+
+int may_read(const char *path) {
+  return faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0 ? 0 : -errno;
+}
+
+int touch_file(const char *path) {
+  return utimensat(AT_FDCWD, path, NULL, 0) == 0 ? 0 : -errno;
 }
 
 int may_execute(const char *path) {

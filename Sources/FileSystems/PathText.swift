@@ -119,6 +119,8 @@ extension FileSystems {
     return try withPathBuffer { (block) throws(Errno) in
       let start = block.byteCount - bytes.byteCount
       block.copy(from: bytes, at: 0, to: start, byteCount: bytes.byteCount)
+      // As in a path from a program, for `noteMissing`.
+      block.copy(from: bytes, at: 0, to: 0, byteCount: bytes.byteCount)
       return try body(PathText(block: block, start: start))
     }
   }

@@ -40,14 +40,14 @@ extension FileSystems {
     as credentials: Credentials = .administrator
   ) throws(Errno) -> Reference<Inode> {
     // Links that are followed overwrite the path, so it is named beforehand.
-    let digest = path.isAbsolute ? path.digest : 0
+    let digest = path.digest
     var walk = try beginWalk(path, from: folder, lastLink: lastLink, as: credentials)
     do {
       try finish(&walk)
       return walk.current
     } catch {
       release(walk.current)
-      if error == .ENOENT, digest != 0 { record(.pathMissing, value: digest) }
+      if error == .ENOENT, !path.isEmpty { noteMissing(path, from: folder, digest: digest) }
       throw error
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CHostSystem
 import Glibc
 
 /// Where finished root disks are kept: `${XDG_CACHE_HOME:-~/.cache}/quire/disks`.
@@ -23,6 +24,10 @@ public struct CacheFolder: Sendable {
   init(path: String) { self.path = path }
 
   var disks: String { "\(path)/disks" }
+  /// Digests by the state of the files that they were worked out from.
+  private var states: String { "\(path)/states" }
+  /// Disks that stay when another is made.
+  private static var diskCount: Int { 24 }
   private var workshops: String { "\(path)/making" }
 
   /// Removes every finished disk and what was left behind.
@@ -33,6 +38,7 @@ public struct CacheFolder: Sendable {
       removeAbandoned()
       guard let names = try? HostFolder.names(in: disks) else { return 0 }
       for name in names { try HostFolder.remove("\(disks)/\(name)") }
+      if (try? FileFacts(states)) != nil { try HostFolder.remove(states) }
       return names.count
     } catch {
       throw failure(error)
@@ -44,9 +50,14 @@ public struct CacheFolder: Sendable {
     _ name: String, make: (_ folder: String) throws(ToolFailure) -> Void
   ) throws(ToolFailure) -> String {
     let place = "\(disks)/\(name)"
-    if (try? FileFacts(place)) != nil { return place }
+    if (try? FileFacts(place)) != nil {
+      // SAFETY: the path is terminated.
+      _ = unsafe touch_file(place)
+      return place
+    }
     let workshop = try Workshop(in: try makeWorkshops())
     defer { workshop.remove() }
+    trim(disks, to: Self.diskCount)
     try make(workshop.folder)
     do throws(HostError) {
       try HostFolder.rename(workshop.folder, to: place)
@@ -55,6 +66,51 @@ public struct CacheFolder: Sendable {
       guard error.number == ENOTEMPTY || error.number == EEXIST else { throw failure(error) }
     }
     return place
+  }
+
+  /// A digest that was worked out before for the same state of the host's files, or that `make`
+  /// works out now.
+  ///
+  /// A state that is too fresh to tell a second change from the first is not remembered.
+  func remembered(
+    _ state: ContentState, make: () throws(HostError) -> String
+  ) throws(HostError) -> String {
+    let place = "\(states)/\(state.digest)"
+    if let text = try? HostFile.content(of: place), text.count == 64 {
+      // SAFETY: the path is terminated.
+      _ = unsafe touch_file(place)
+      return String(decoding: text, as: UTF8.self)
+    }
+    let result = try make()
+    if state.isSettled { write(result, to: place) }
+    return result
+  }
+
+  /// Writes a note whole or not at all. Without it the next run only works longer.
+  private func write(_ text: String, to place: String) {
+    let fresh = "\(place).\(getpid())"
+    do throws(HostError) {
+      try HostFolder.make(states)
+      trim(states, to: 1000)
+      try HostFile.write(Array(text.utf8), to: fresh)
+      try HostFolder.rename(fresh, to: place)
+    } catch {
+      try? HostFolder.remove(fresh)
+    }
+  }
+
+  /// Removes what was used longest ago until few entries are left, none that was used within the
+  /// hour.
+  private func trim(_ folder: String, to count: Int) {
+    guard let names = try? HostFolder.names(in: folder), names.count > count else { return }
+    let now = HostClock.nanoseconds
+    let used = names.compactMap { name in
+      (try? FileFacts("\(folder)/\(name)", links: .tell)).map { ($0.modified, name) }
+    }
+    for (time, name) in used.sorted(by: { $0.0 < $1.0 }).prefix(names.count - count)
+    where time < now - min(now, 3_600_000_000_000) {
+      try? HostFolder.remove("\(folder)/\(name)")
+    }
   }
 
   private func makeWorkshops() throws(ToolFailure) -> String {

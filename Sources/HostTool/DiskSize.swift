@@ -17,7 +17,7 @@ struct DiskSize: Equatable {
     for (path, entry) in contents.entries {
       switch entry {
       case .folder: folderBytes[path, default: 24] += 0
-      case .file(_, let size, _): data += Self.blocks(ofFile: size)
+      case .file(let content): data += Self.blocks(ofFile: content.size)
       case .link(let target): data += target.utf8.count < Self.shortLinkBytes ? 0 : 1
       case .text(let text): data += Self.blocks(ofFile: UInt64(text.utf8.count))
       }

@@ -29,7 +29,16 @@ enum FixedFiles {
       """)
     contents.addText("/etc/hosts", "127.0.0.1\tlocalhost quire\n")
     contents.addText("/etc/hostname", "quire\n")
+    contents.addText("/etc/localtime", universalTime)
     contents.addText(
       "/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n")
+  }
+
+  /// Coordinated universal time as tzfile(5) has it: version 2, one type, no change.
+  private static var universalTime: String {
+    let counts = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\u{1}\0\0\0\u{4}"
+    let header = "TZif2" + String(repeating: "\0", count: 15) + counts
+    let body = "\0\0\0\0\0\0UTC\0"
+    return header + body + header + body + "\nUTC0\n"
   }
 }

@@ -14,6 +14,11 @@ struct FileFacts: Equatable {
   var permissions: UInt32
   var device: UInt64
   var inode: UInt64
+  /// Names of the file.
+  var linkCount: UInt32
+  /// Nanoseconds since the epoch: of the last change of the content, and of anything.
+  var modified: UInt64
+  var changed: UInt64
 
   enum Links { case follow, tell }
 
@@ -33,6 +38,9 @@ struct FileFacts: Equatable {
     permissions = facts.mode & 0o7777
     device = facts.device
     inode = facts.inode
+    linkCount = facts.links
+    modified = facts.modified
+    changed = facts.changed
   }
 }
 

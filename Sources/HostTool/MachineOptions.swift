@@ -70,6 +70,12 @@ public struct MachineOptions: Sendable {
     return (words + ["--"] + program).map(shellQuoted).joined(separator: " ")
   }
 
+  /// The folders of the program's own PATH.
+  var programFolders: [String] {
+    let path = wholeEnvironment(terminal: nil).first { $0.hasPrefix("PATH=") } ?? ""
+    return path.dropFirst(5).split(separator: ":").map(String.init)
+  }
+
   /// The program's environment: a fixed one, then what the user set, the last value of a name.
   func wholeEnvironment(terminal: String?) -> [String] {
     var pairs = [

@@ -10,6 +10,8 @@ struct MachinePlan {
   let options: MachineOptions
   let kernel: KernelImage
   let disk: RootDisk
+  /// What is on the root disk.
+  let packed: RootContents
   let arguments: [UInt8]
   /// Bit n: standard stream n is a terminal.
   let terminals: UInt64
@@ -20,11 +22,13 @@ struct MachinePlan {
     let folder = HostFolder.current
     let lookup = ProgramLookup(folders: host.programFolders, currentFolder: folder)
     let program = try lookup.path(of: options.program[0])
-    var packing = ProgramPacking(lookup: lookup)
+    var packing = ProgramPacking(lookup: lookup, guestFolders: options.programFolders)
     try packing.packProgram(program)
     for file in options.files { try packing.packFile(file.host, as: file.guest) }
+    try packing.packPackages(DebianPackages())
     FixedFiles.add(to: &packing.contents)
     kernel = try KernelImage(host: host)
+    packed = packing.contents
     disk = try RootDisk(packing.contents, cache: CacheFolder(environment: host.variables))
 
     var terminals: UInt64 = 0

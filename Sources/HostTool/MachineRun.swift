@@ -122,6 +122,7 @@ public enum MachineRun {
       case channel.hasClosedStream: "a reader of its output went away"
       default: nil
       }
+    result.missing = MissingPaths(memory, packed: plan.packed)
     result.digest = try log.finish()
     result.statistics = log.statistics
     result.peakResident = PageCount(log.states.peakResidentCount)

@@ -4,7 +4,7 @@
 struct RootContents {
   enum Entry: Equatable {
     case folder(permissions: UInt32)
-    case file(host: String, size: UInt64, permissions: UInt32)
+    case file(HostContent)
     case link(target: String)
     /// A file that exists on no host.
     case text(String)
@@ -12,6 +12,13 @@ struct RootContents {
 
   /// The entries by absolute path inside the machine. Every entry's folder is an entry too.
   private(set) var entries: [String: Entry] = [:]
+
+  /// Bytes of all files of the host.
+  private(set) var byteCount: UInt64 = 0
+
+  /// What a root disk may hold, so that a slip such as `--file /` ends soon.
+  static var maximumByteCount: UInt64 { 8 << 30 }
+  static var maximumEntryCount: Int { 1_000_000 }
 
   /// The paths in an order that no setting of the host changes; a folder precedes its content.
   var paths: [String] { entries.keys.sorted(by: precedesByBytes) }
@@ -37,6 +44,14 @@ struct RootContents {
   /// - Throws: the host's error; ELOOP after 40 links as on Linux; EINVAL for a device or socket.
   @discardableResult
   mutating func pack(_ path: String) throws(HostError) -> String {
+    var links: [String] = []
+    return try pack(path, notingLinks: &links)
+  }
+
+  /// The same, and notes each link that stands for the file itself.
+  mutating func pack(
+    _ path: String, notingLinks links: inout [String]
+  ) throws(HostError) -> String {
     var rest = Array(path.split(separator: "/").map(String.init).reversed())
     var place = ""
     var linkCount = 0
@@ -47,26 +62,46 @@ struct RootContents {
         continue
       }
       let next = "\(place)/\(part)"
-      let facts = try FileFacts(next, links: .tell)
-      switch facts.kind {
-      case .link:
+      switch try entry(next) {
+      case .link(let target):
         linkCount += 1
         if linkCount > 40 { throw HostError(40) }
-        let target = try HostFolder.linkTarget(of: next)
-        entries[next] = .link(target: target)
+        if rest.isEmpty { links.append(next) }
         if target.hasPrefix("/") { place = "" }
         rest += target.split(separator: "/").map(String.init).reversed()
       case .folder:
-        entries[next] = .folder(permissions: facts.permissions)
         place = next
-      case .regular:
-        entries[next] = .file(host: next, size: facts.size, permissions: facts.permissions)
+      case .file, .text:
+        if !rest.isEmpty { throw HostError(20) }
         place = next
-      case .other:
-        throw HostError(22)
       }
     }
     return place.isEmpty ? "/" : place
+  }
+
+  /// What is packed of that name, or else the host's file of that name, packed now.
+  private mutating func entry(_ path: String) throws(HostError) -> Entry {
+    if let known = entries[path] { return known }
+    let facts = try FileFacts(path, links: .tell)
+    let entry: Entry
+    switch facts.kind {
+    case .link: entry = .link(target: try HostFolder.linkTarget(of: path))
+    case .folder: entry = .folder(permissions: facts.permissions)
+    case .regular: entry = .file(HostContent(path, facts))
+    case .other: throw HostError(22)
+    }
+    try set(path, entry)
+    return entry
+  }
+
+  /// - Throws: EFBIG where the disk would hold more than it may.
+  private mutating func set(_ path: String, _ entry: Entry) throws(HostError) {
+    if case .file(let old)? = entries[path] { byteCount -= old.size }
+    entries[path] = entry
+    if case .file(let new) = entry { byteCount += new.size }
+    if byteCount > Self.maximumByteCount || entries.count > Self.maximumEntryCount {
+      throw HostError(27)
+    }
   }
 
   /// Packs a file or folder of the host, a folder with all that is in it, under another name.
@@ -75,7 +110,7 @@ struct RootContents {
     let place = makeFolders(above: guest)
     switch facts.kind {
     case .regular:
-      entries[place] = .file(host: host, size: facts.size, permissions: facts.permissions)
+      try set(place, .file(HostContent(host, facts)))
     case .folder:
       try packContent(of: host, permissions: facts.permissions, as: place)
     case .link, .other:
@@ -86,7 +121,9 @@ struct RootContents {
   private mutating func packContent(
     of host: String, permissions: UInt32, as place: String
   ) throws(HostError) {
-    if place != "/" { entries[place] = .folder(permissions: permissions) }
+    if place != "/" { try set(place, .folder(permissions: permissions)) }
+    // The kernel makes what is below these.
+    if ["/proc", "/sys", "/dev"].contains(place) { return }
     let prefix = place == "/" ? "" : place
     for name in try HostFolder.names(in: host) {
       let source = "\(host)/\(name)"
@@ -94,16 +131,44 @@ struct RootContents {
       let facts = try FileFacts(source, links: .tell)
       switch facts.kind {
       case .regular:
-        entries[target] = .file(host: source, size: facts.size, permissions: facts.permissions)
+        try set(target, .file(HostContent(source, facts)))
       case .folder:
         try packContent(of: source, permissions: facts.permissions, as: target)
       case .link:
-        entries[target] = .link(target: try HostFolder.linkTarget(of: source))
+        try set(target, .link(target: try HostFolder.linkTarget(of: source)))
       case .other:
         // Sockets, pipes and devices of the host mean nothing in the machine.
         continue
       }
     }
+  }
+
+  /// Removes a file again.
+  mutating func remove(_ path: String) {
+    if case .file(let file)? = entries.removeValue(forKey: path) { byteCount -= file.size }
+  }
+
+  /// Whether a path leads to something that is packed, links followed.
+  func leads(_ path: String) -> Bool {
+    var rest = Array(path.split(separator: "/").map(String.init).reversed())
+    var place = ""
+    var linkCount = 0
+    while let part = rest.popLast() {
+      if part == "." { continue }
+      if part == ".." {
+        place = place.dropLastPart == "/" ? "" : place.dropLastPart
+        continue
+      }
+      guard let entry = entries["\(place)/\(part)"] else { return false }
+      if case .link(let target) = entry, linkCount < 40 {
+        linkCount += 1
+        if target.hasPrefix("/") { place = "" }
+        rest += target.split(separator: "/").map(String.init).reversed()
+      } else {
+        place += "/\(part)"
+      }
+    }
+    return true
   }
 
   /// Adds a folder unless something of that name is there.
@@ -140,6 +205,20 @@ struct RootContents {
     }
     return "\(place)/\(name)"
   }
+}
+
+/// A file of the host's, as it was when it was looked at.
+struct HostContent: Equatable {
+  var path: String
+  var facts: FileFacts
+
+  init(_ path: String, _ facts: FileFacts) {
+    self.path = path
+    self.facts = facts
+  }
+
+  var size: UInt64 { facts.size }
+  var permissions: UInt32 { facts.permissions }
 }
 
 extension String {

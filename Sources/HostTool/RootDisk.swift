@@ -18,16 +18,24 @@ public struct RootDisk: Sendable {
   init(_ contents: RootContents, cache: CacheFolder) throws(ToolFailure) {
     let maker = try Self.maker()
     let key = try attempting("a file to pack", "make it readable") { () throws(HostError) in
-      try Self.key(of: contents, maker: maker)
+      let state = try ContentState(contents, maker: maker)
+      return try cache.remembered(state) { () throws(HostError) in
+        try Self.key(of: contents, maker: maker)
+      }
     }
     let entry = try cache.entry(key) { (folder) throws(ToolFailure) in
       try Self.make(contents, in: folder, maker: maker)
     }
     image = "\(entry)/disk.img"
+    digest = try Self.digest(of: entry)
+  }
+
+  /// The digest that was noted when an entry of the cache was made.
+  private static func digest(of entry: String) throws(ToolFailure) -> String {
     guard let text = try? HostFile.content(of: "\(entry)/sha256"), text.count == 64 else {
       throw ToolFailure(.failed, "\(entry) is not whole", "quire clean")
     }
-    digest = String(decoding: text, as: UTF8.self)
+    return String(decoding: text, as: UTF8.self)
   }
 
   private static func maker() throws(ToolFailure) -> String {
@@ -42,16 +50,24 @@ public struct RootDisk: Sendable {
   /// A name for the content: whatever changes a byte of the image changes it.
   static func key(of contents: RootContents, maker: String) throws(HostError) -> String {
     let digest = ContentDigest()
-    digest.add("quire root disk 1")
+    digest.add("quire root disk 2")
     digest.add(try ContentDigest.ofFile(maker))
+    var first: [StagingFolder.FileIdentity: String] = [:]
     for path in contents.paths {
       digest.add(path)
       switch contents.entries[path] {
       case .folder(let permissions):
         digest.add("folder \(permissions)")
-      case .file(let host, _, let permissions):
-        digest.add("file \(permissions)")
-        digest.add(try ContentDigest.ofFile(host))
+      case .file(let content):
+        let identity = StagingFolder.FileIdentity(content.facts)
+        if content.facts.linkCount > 1, let other = first[identity] {
+          digest.add("another name of")
+          digest.add(other)
+          continue
+        }
+        first[identity] = path
+        digest.add("file \(content.permissions)")
+        digest.add(try ContentDigest.ofFile(content.path))
       case .link(let target):
         digest.add("link")
         digest.add(target)

@@ -40,6 +40,7 @@ struct RunReport {
       ("events", "\(statistics.recordCount)"),
       ("digest", quoted(result.digest)),
       ("repeatable", result.unrepeatable == nil ? "true" : "false"),
+      ("missing_paths", "[\(result.missing.paths.map(quoted).joined(separator: ", "))]"),
       ("refused_calls", "[\(calls.joined(separator: ", "))]"),
       ("kernel_sha256", quoted(plan.kernel.digest)),
       ("root_sha256", quoted(plan.disk.digest)),

@@ -19,6 +19,9 @@ struct RunResult {
   /// Why the digest may differ the next time, or nil where it may not.
   var unrepeatable: String?
 
+  /// What the program missed although the host has it.
+  var missing = MissingPaths()
+
   var statistics = RunStatistics()
   var peakResident = PageCount.zero
   var managed = PageCount.zero

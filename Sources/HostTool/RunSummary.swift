@@ -17,6 +17,7 @@ struct RunSummary {
     add("time", time, to: &lines)
     add("digest", digest, to: &lines)
     add("refused", refused, to: &lines)
+    add("missing", result.missing.text, to: &lines)
     add("note", note, to: &lines)
     add("next", next, to: &lines)
     return lines

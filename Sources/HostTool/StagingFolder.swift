@@ -12,15 +12,13 @@ struct StagingFolder {
   /// Copies every entry; permissions of folders come last, since one may forbid writing in it.
   func fill(with contents: RootContents) throws(HostError) {
     try HostFolder.make(path)
+    var staged: [FileIdentity: String] = [:]
     for entry in contents.paths {
       let target = path + entry
       switch contents.entries[entry] {
       case .folder: try HostFolder.make(target)
-      case .file(let host, _, let permissions):
-        // SAFETY: both paths are terminated.
-        let result = unsafe copy_content(host, target)
-        if result != 0 { throw HostError(-result) }
-        try setPermissions(permissions, of: target)
+      case .file(let content):
+        try place(content, at: target, staged: &staged)
       case .link(let text):
         // SAFETY: both paths are terminated.
         if unsafe symlink(text, target) != 0 { throw HostError(errno) }
@@ -35,6 +33,33 @@ struct StagingFolder {
       try setPermissions(permissions, of: path + entry)
     }
     try setPermissions(0o755, of: path)
+  }
+
+  /// Copies a file, or links it where another name of it is there already.
+  private func place(
+    _ content: HostContent, at target: String, staged: inout [FileIdentity: String]
+  ) throws(HostError) {
+    let identity = FileIdentity(content.facts)
+    if content.facts.linkCount > 1 {
+      // SAFETY: both paths are terminated.
+      if let first = staged[identity], unsafe link(first, target) == 0 { return }
+      staged[identity] = target
+    }
+    // SAFETY: both paths are terminated.
+    let result = unsafe copy_content(content.path, target)
+    if result != 0 { throw HostError(-result) }
+    try setPermissions(content.permissions, of: target)
+  }
+
+  /// What two names of one file have in common.
+  struct FileIdentity: Hashable {
+    private var device: UInt64
+    private var inode: UInt64
+
+    init(_ facts: FileFacts) {
+      device = facts.device
+      inode = facts.inode
+    }
   }
 
   /// Makes every folder writable again, so that all can be removed.

@@ -7,7 +7,8 @@
 ///     0x1000   arguments                                  (124 KiB)
 ///     0x20000  kernel's text log                          (128 KiB)
 ///     0x40000  stderr ring                                (256 KiB)
-///     0x80000  …
+///     0x80000  paths that were not there               (256 KiB)
+///     0xC0000  …
 ///     0x100000 stdin ring                                 (1 MiB)
 ///     0x200000 stdout ring                                (1 MiB)
 ///     0x400000 event ring                                 (4 MiB: 131,072 records)
@@ -106,6 +107,11 @@ public enum ChannelLayout {
   public static var textBytes: Int { 0x2_0000 }
   public static var errorOffset: Int { 0x4_0000 }
   public static var errorBytes: Int { 0x4_0000 }
+  /// Kernel: bytes of text used so far, then from 0x1000 on its own index of them.
+  public static var missingPathsOffset: Int { 0x8_0000 }
+  /// Kernel: each path that a program looked for in vain, once, ended by a zero byte.
+  public static var missingPathTextOffset: Int { 0x8_5000 }
+  public static var missingPathTextBytes: Int { 0x3_B000 }
   public static var inputOffset: Int { 0x10_0000 }
   public static var inputBytes: Int { 0x10_0000 }
   public static var outputOffset: Int { 0x20_0000 }

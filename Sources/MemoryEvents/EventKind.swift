@@ -91,7 +91,8 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case signalSent = 83
   /// `value`: number of the call; `detail`: errno. Only calls that the kernel does not have.
   case systemCallRefused = 84
-  /// A path that the program looked for and the root disk does not have. `value`: hash (FNV-1a).
+  /// A path that the program looked for and that is not there. `value`: hash (FNV-1a); the text
+  /// is in the channel.
   case pathMissing = 85
   /// Output or input passed the channel. `detail`: descriptor (0, 1, 2); `value`: bytes.
   case streamTransferred = 86

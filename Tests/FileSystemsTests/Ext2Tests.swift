@@ -3,6 +3,7 @@
 import Foundation
 import LinuxABI
 import MemoryUnits
+import MemoryEvents
 import Testing
 
 @testable import FileSystems
@@ -141,6 +142,27 @@ import Testing
         _ = try test.open("/short", .create.union(.exclusive))
       }
       #expect(throws: Errno.ENOENT) { _ = try test.open("/no/new", .create) }
+    }
+  }
+
+  @Test func `a path that is not there is told once, as it was asked for`() throws {
+    let image = try Self.makeTree()
+    try TestFiles.run(disk: try image.pack()) { test in
+      try test.files.mountRoot()
+      for path in ["/nothing", "/bin/none", "/nothing", "/absolute/none", "/bin/small"] {
+        _ = try? test.find(path, .followed)
+      }
+      let channel = test.environment.machine.channel
+      let count = Int(channel.loadShared(at: ChannelLayout.missingPathsOffset))
+      let bytes = (0..<count).map {
+        channel.load(UInt8.self, at: ChannelLayout.missingPathTextOffset + $0)
+      }
+      let paths = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      #expect(paths == ["/nothing", "/bin/none", "/absolute/none"])
+      for index in 0..<3000 { _ = try? test.find("/none/of/these/\(index)", .followed) }
+      #expect(
+        channel.loadShared(at: ChannelLayout.missingPathsOffset)
+          <= UInt64(ChannelLayout.missingPathTextBytes))
     }
   }
 

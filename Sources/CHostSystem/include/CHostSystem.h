@@ -52,8 +52,14 @@ int wait_readable(int descriptor, uint64_t microseconds);
 struct file_facts {
   uint64_t device, inode, size;
   uint32_t mode, links;
+  /// Nanoseconds since the epoch: of the content, and of anything about the file.
+  uint64_t modified, changed;
 };
 /// Returns 0 or -errno. `follow`: 0 tells of a symbolic link itself.
 int read_facts(const char *path, int follow, struct file_facts *facts);
 /// Whether this process may execute the file: 0 or -errno.
 int may_execute(const char *path);
+/// Whether this process may read the file: 0 or -errno.
+int may_read(const char *path);
+/// Says that a file was used now. Returns 0 or -errno.
+int touch_file(const char *path);
