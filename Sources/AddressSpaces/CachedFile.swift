@@ -27,6 +27,9 @@ public struct CachedFile: HeapObject {
   /// Areas and open files that hold it. At 0 its owner may let it go.
   public var users: UInt32 = 1
 
+  /// Of a file in memory: who counts its pages. None: nobody limits them.
+  public var account = Link<PageAccount>(nil)
+
   /// Frames by page index; an entry is a frame number.
   var pages = RadixTree<Reference<PageCacheNode>>()
   public internal(set) var pageCount = PageCount.zero

@@ -82,4 +82,6 @@ public enum MemoryError: Error, BitwiseCopyable {
   case again
   /// EINTR
   case interrupted
+  /// ENOSPC: the file system that a page belongs to may have no more.
+  case noSpace
 }

@@ -112,7 +112,21 @@ extension AddressSpaces {
     let frame = try relieved { () throws(AllocationError) in
       try frames.allocate(request).surrender()
     }
-    try enter(frame, in: file, index: index)
+    // Relief may have slept, and somebody else may have been here.
+    if let entry = heap[file].pages.entry(at: index, in: nodes) {
+      _ = frames.release(frame)
+      return PageFrameNumber(entry)
+    }
+    guard charge(file) else {
+      _ = frames.release(frame)
+      throw .noSpace
+    }
+    do {
+      try enter(frame, in: file, index: index)
+    } catch {
+      uncharge(file)
+      throw error
+    }
     frames.table[frame].flags.insert(.upToDate)
     return frame
   }
@@ -294,6 +308,7 @@ extension AddressSpaces {
       removeFilePage(frame)
     } else {
       memory.value.sharedPageCount -= PageCount(1)
+      uncharge(file)
     }
     _ = frames.release(frame)
   }

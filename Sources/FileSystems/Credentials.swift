@@ -15,6 +15,15 @@ public struct Credentials: BitwiseCopyable, Sendable, Equatable {
   }
 
   public static var administrator: Self { Self(user: 0, group: 0) }
+
+  /// Linux: `CAP_DAC_OVERRIDE`, `CAP_FOWNER`, `CAP_CHOWN`, `CAP_MKNOD`.
+  public var isAdministrator: Bool { user == 0 }
+
+  /// Whether what belongs to a user is one's own to change. Linux: `inode_owner_or_capable()`.
+  public func owns(_ owner: UInt32) -> Bool { isAdministrator || user == owner }
+
+  /// Linux: `in_group_p()`.
+  public func isMember(of other: UInt32) -> Bool { group == other }
 }
 
 /// What somebody wants to do with a file: the bits of one class of a mode.
@@ -39,13 +48,13 @@ extension FileSystems {
   /// Linux: `generic_permission()`.
   func allows(_ inode: Reference<Inode>, _ wish: AccessWish, as credentials: Credentials) -> Bool {
     let mode = heap[inode].mode
-    if credentials.user == 0 {
+    if credentials.isAdministrator {
       return !wish.contains(.execute) || mode.isFolder || mode.permissions & 0o111 != 0
     }
     let bits =
       credentials.user == heap[inode].user
       ? mode.permissions >> 6
-      : credentials.group == heap[inode].group ? mode.permissions >> 3 : mode.permissions
+      : credentials.isMember(of: heap[inode].group) ? mode.permissions >> 3 : mode.permissions
     return AccessWish(rawValue: bits & 7).isSuperset(of: wish)
   }
 }

@@ -81,10 +81,10 @@ enum DeviceNode: UInt8, BitwiseCopyable {
 
 extension FileSystems {
   func deviceInode(_ node: DeviceNode) throws(Errno) -> Reference<Inode> {
-    var fresh = Inode(.devices, number: UInt64(node.rawValue), mode: node.mode)
+    var fresh = Inode(.devices, of: .devices, number: UInt64(node.rawValue), mode: node.mode)
     fresh.device = node.device
     fresh.linkCount = node.mode.isFolder ? 2 : 1
-    stamp(&fresh, at: UInt32(truncatingIfNeeded: state.value.bootTime))
+    stamp(&fresh, at: bootTime)
     return try allocate(fresh)
   }
 
@@ -96,10 +96,10 @@ extension FileSystems {
     throw .ENOENT
   }
 
-  func stamp(_ inode: inout Inode, at seconds: UInt32) {
-    inode.accessed = seconds
-    inode.modified = seconds
-    inode.changed = seconds
+  func stamp(_ inode: inout Inode, at time: TimeOfFile) {
+    inode.accessed = time
+    inode.modified = time
+    inode.changed = time
   }
 
   /// What reads and writes of a device file do, wherever the file lies.

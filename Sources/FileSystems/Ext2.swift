@@ -36,6 +36,9 @@ extension FileSystems {
       throw .EIO
     }
     state.value.root = Link(root)
+    state.value.mounts[Int(MountPlace.root.rawValue)].root = Link(root)
+    state.value.mounts[Int(MountPlace.root.rawValue)].isReadOnly = true
+    try mountTrees()
   }
 
   /// The root folder, counted for the caller.
@@ -55,15 +58,15 @@ extension FileSystems {
     if let known = cachedInode(number) { return known }
     let raw = try readInode(number)
     guard raw.linkCount > 0, !raw.hasUnknownForm else { throw .EIO }
-    var fresh = Inode(.disk, number: UInt64(number), mode: raw.mode)
+    var fresh = Inode(.disk, of: .root, number: UInt64(number), mode: raw.mode)
     fresh.linkCount = UInt32(raw.linkCount)
     fresh.user = raw.user
     fresh.group = raw.group
     fresh.byteCount = raw.byteCount
     fresh.sectorCount = UInt64(raw.sectorCount)
-    fresh.accessed = raw.accessed
-    fresh.modified = raw.modified
-    fresh.changed = raw.changed
+    fresh.accessed = TimeOfFile(seconds: Int64(Int32(bitPattern: raw.accessed)))
+    fresh.modified = TimeOfFile(seconds: Int64(Int32(bitPattern: raw.modified)))
+    fresh.changed = TimeOfFile(seconds: Int64(Int32(bitPattern: raw.changed)))
     fresh.blocks = raw.blocks
     try check(raw)
     switch raw.mode.kind {

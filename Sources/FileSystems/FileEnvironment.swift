@@ -22,6 +22,12 @@ public protocol FileEnvironment: MemoryEnvironment {
   /// Context: may sleep; it may return earlier, so callers look again.
   func sleepInterruptibly(on key: SleepKey) -> Bool
 
+  /// Where the running process's files must end. Linux: `RLIMIT_FSIZE`.
+  var fileByteLimit: UInt64 { get }
+
+  /// Tells the running process that it wanted to go beyond that. Linux: `SIGXFSZ`.
+  func fileByteLimitExceeded()
+
   // For /proc
 
   /// What is known of a process; nil where there is none of that number.
@@ -35,6 +41,11 @@ public protocol FileEnvironment: MemoryEnvironment {
 
   /// The lowest open descriptor of a process from a number on, to list /proc/PID/fd.
   func firstDescriptor(from descriptor: UInt32, of process: UInt32) -> UInt32?
+}
+
+extension FileEnvironment {
+  public var fileByteLimit: UInt64 { .max }
+  public func fileByteLimitExceeded() {}
 }
 
 /// What /proc/PID says of a process beyond its address space.

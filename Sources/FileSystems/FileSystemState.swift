@@ -27,6 +27,13 @@ public struct FileSystemState: BitwiseCopyable {
   var root = Link<Inode>(nil)
   var volume = Ext2Volume()
 
+  /// By `MountPlace`.
+  let mounts: ResidentArray<Mount>
+  /// Names in file systems in memory, in chains by folder and name.
+  let entryTable: ResidentArray<Link<FolderEntry>>
+  /// The position that the last entry got; the first ones are the dots and the start.
+  var lastEntryPosition: UInt64 = 2
+
   // Inodes of the root disk
   /// Chains by number modulo the table's size.
   let inodeTable: ResidentArray<Link<Inode>>
@@ -80,12 +87,21 @@ public struct FileSystemState: BitwiseCopyable {
       in: block.part(from: 0, byteCount: half))
     inodeTable = ResidentArray(
       repeating: Link<Inode>(nil), count: Self.inodeChainCount,
-      in: block.part(from: half, byteCount: half))
+      in: block.part(from: half, byteCount: half / 2))
+    let mountRequest = FrameRequest(order: .zero, kind: .plain, content: .zeroed)
+    let mountFrame = try frames.allocate(mountRequest).surrender()
+    mounts = ResidentArray(
+      repeating: Mount(), count: Int(MountPlace.count),
+      in: frames.machine.directMap.frame(mountFrame))
+    entryTable = ResidentArray(
+      repeating: Link<FolderEntry>(nil), count: Self.entryChainCount,
+      in: block.part(from: half + half / 2, byteCount: half / 2))
   }
 
   /// Holds the disk requests in one half and the inode chains in the other.
   static var tableOrder: Order { Order(2) }
   static var inodeChainCount: Int { 1024 }
+  static var entryChainCount: Int { 1024 }
   /// Inodes that are kept though nobody uses them.
   static var unusedLimit: UInt32 { 256 }
 }

@@ -20,30 +20,30 @@ extension FileSystems {
   ) throws(Errno) -> Int {
     guard heap[link].mode.isLink else { throw .EINVAL }
     switch heap[link].tree {
-    case .disk: return try readDiskLink(link, to: target, byteCount: byteCount)
+    case .disk, .memory: return try readStoredLink(link, to: target, byteCount: byteCount)
     case .devices, .processes:
       return try withPathBuffer { (block) throws(Errno) in
         let path = try syntheticTarget(of: link, in: block)
         let count = min(path.byteCount, byteCount)
         return try deliver(block, at: path.start, byteCount: count, to: target)
       }
-    case .pipes, .streams: throw .EINVAL
+    case .pipes, .streams, .sockets: throw .EINVAL
     }
   }
 
   /// The length of a link's text.
   func linkByteCount(_ link: Reference<Inode>) throws(Errno) -> UInt64 {
     switch heap[link].tree {
-    case .disk: return heap[link].byteCount
+    case .disk, .memory: return heap[link].byteCount
     case .devices, .processes:
       return try withPathBuffer { (block) throws(Errno) in
         UInt64(try syntheticTarget(of: link, in: block).byteCount)
       }
-    case .pipes, .streams: throw .EINVAL
+    case .pipes, .streams, .sockets: throw .EINVAL
     }
   }
 
-  private func readDiskLink(
+  private func readStoredLink(
     _ link: Reference<Inode>, to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
     let count = min(Int(heap[link].byteCount), byteCount)

@@ -96,8 +96,9 @@ extension FileSystems {
     switch heap[inode].tree {
     case .disk: next = try listDisk(inode, from: start, &listing)
     case .devices: next = listDevices(inode, from: start, &listing)
+    case .memory: next = try listMemory(inode, from: start, &listing)
     case .processes: next = try listProcesses(inode, from: start, &listing)
-    case .pipes, .streams: throw .ENOTDIR
+    case .pipes, .streams, .sockets: throw .ENOTDIR
     }
     guard listing.byteCount > 0 else {
       // Entries are left, but none fits; or only empty ones were.

@@ -5,29 +5,59 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// Opening and closing.
 extension FileSystems {
-  /// Opens the file that a path names.
+  /// Opens the file that a path names, or makes it.
   ///
-  /// - Throws: as `find`, and EEXIST, EISDIR, ELOOP, EACCES, EROFS, ENXIO, ENOMEM.
+  /// - Parameter permissions: of a file that is made, without what its maker masks.
+  /// - Throws: as `find` and `make`, and EEXIST, EISDIR, ELOOP, EACCES, EROFS, ENXIO, EINVAL,
+  ///   EPERM, EOPNOTSUPP, ENOMEM.
   /// - Context: may sleep.
   ///
   /// Linux: `do_filp_open()`.
   public func open(
     _ path: PathText, from folder: Reference<Inode>, flags: OpenFlags,
-    as credentials: Credentials = .administrator
+    permissions: UInt16 = 0o644, as credentials: Credentials = .administrator
   ) throws(Errno) -> Reference<OpenFile> {
-    let isExclusive = flags.isSuperset(of: .create.union(.exclusive))
-    let lastLink: LastLink = flags.contains(.noFollow) || isExclusive ? .kept : .followed
-    let inode =
-      flags.contains(.create)
-      ? try findToCreate(path, from: folder, lastLink: lastLink, as: credentials)
-      : try find(path, from: folder, lastLink: lastLink, as: credentials)
+    let flags = try flags.checked()
+    let lastLink: LastLink = flags.contains(.noFollow) ? .kept : .followed
+    let inode: Reference<Inode>
+    if flags.contains(.temporary) {
+      let above = try find(path, from: folder, lastLink: lastLink, as: credentials)
+      defer { release(above) }
+      inode = try makeNameless(in: above, flags, permissions, as: credentials)
+    } else if flags.contains(.create) {
+      var walk = try beginWalk(path, from: folder, lastLink: lastLink, as: credentials)
+      do {
+        if try findOrMake(&walk, flags, permissions) {
+          return try open(made: walk.current, flags: flags)
+        }
+      } catch {
+        release(walk.current)
+        throw error
+      }
+      inode = walk.current
+    } else {
+      inode = try find(path, from: folder, lastLink: lastLink, as: credentials)
+    }
+    if flags.contains(.temporary) { return try open(made: inode, flags: flags) }
     do throws(Errno) {
-      if isExclusive { throw .EEXIST }
-      if flags.contains(.create), heap[inode].mode.isFolder { throw .EISDIR }
       return try open(consuming: inode, flags: flags, as: credentials)
+    } catch {
+      release(inode)
+      throw error
+    }
+  }
+
+  /// Opens a file that this opening made: its mode does not stand in the way.
+  private func open(
+    made inode: Reference<Inode>, flags: OpenFlags
+  ) throws(Errno) -> Reference<OpenFile> {
+    do {
+      let flags = OpenFlags(rawValue: flags.rawValue & ~OpenFlags.truncate.rawValue)
+      return try makeOpenFile(consuming: inode, flags: flags)
     } catch {
       release(inode)
       throw error
@@ -53,11 +83,11 @@ extension FileSystems {
   public func openStandardStream(_ number: UInt32) throws(Errno) -> Reference<OpenFile> {
     let isTerminal = isTerminal(UInt64(number))
     var fresh = Inode(
-      .streams, number: UInt64(number),
+      .streams, of: .nameless, number: UInt64(number),
       mode: isTerminal
         ? FileMode(.characterDevice, permissions: 0o620) : FileMode(.pipe, permissions: 0o600))
     if isTerminal { fresh.device = DeviceNumber(major: 5, minor: 1) }
-    stamp(&fresh, at: UInt32(truncatingIfNeeded: state.value.bootTime))
+    stamp(&fresh, at: bootTime)
     let inode = try allocate(fresh)
     do {
       let flags: OpenFlags =
@@ -86,29 +116,84 @@ extension FileSystems {
     release(inode)
   }
 
-  /// As `find`, where a missing last name is one that could be made, if anything could.
-  private func findToCreate(
-    _ path: PathText, from folder: Reference<Inode>, lastLink: LastLink,
-    as credentials: Credentials
-  ) throws(Errno) -> Reference<Inode> {
-    var walk = try beginWalk(path, from: folder, lastLink: lastLink, as: credentials)
-    do {
-      try finish(&walk)
-      return walk.current
-    } catch {
-      defer { release(walk.current) }
-      guard error == .ENOENT, walk.isAtLast else { throw error }
-      throw refusalToChange(walk.current)
+  /// Goes to a path's last name, and makes a file there if there is none.
+  ///
+  /// - Returns: whether `current` was made.
+  /// - Throws: EEXIST where none may be there; `current` is where it stopped.
+  ///
+  /// Linux: `open_last_lookups()`, `lookup_open()`.
+  private func findOrMake(
+    _ walk: inout PathWalk, _ flags: OpenFlags, _ permissions: UInt16
+  ) throws(Errno) -> Bool {
+    let isExclusive = flags.contains(.exclusive)
+    while true {
+      let place = try finishAtPlace(&walk)
+      guard place.kind == .name else {
+        if isExclusive { throw .EEXIST }
+        throw .EISDIR
+      }
+      if place.hasSlash { throw .EISDIR }
+      walk.rest = PathText(block: walk.rest.block, start: walk.rest.end)
+      let found = try childOrMade(place, flags, permissions, walk.credentials)
+      if found.isMade {
+        release(walk.current)
+        walk.current = found.inode
+        return true
+      }
+      if heap[found.inode].mode.isLink, walk.lastLink == .followed, !isExclusive {
+        defer { release(found.inode) }
+        try follow(found.inode, &walk)
+        if walk.rest.isEmpty {
+          // The link stands for a file that has no path.
+          if heap[walk.current].mode.isFolder { throw .EISDIR }
+          return false
+        }
+        continue
+      }
+      release(walk.current)
+      walk.current = found.inode
+      if isExclusive { throw .EEXIST }
+      if heap[found.inode].mode.isFolder { throw .EISDIR }
+      return false
     }
   }
 
-  /// Why nothing can be made or removed in a folder: no tree is writable.
-  func refusalToChange(_ folder: Reference<Inode>) -> Errno {
-    switch heap[folder].tree {
-    case .disk: .EROFS
-    case .processes: .ENOENT
-    case .devices, .pipes, .streams: .EACCES
+  private func childOrMade(
+    _ place: NamePlace, _ flags: OpenFlags, _ permissions: UInt16, _ credentials: Credentials
+  ) throws(Errno) -> (inode: Reference<Inode>, isMade: Bool) {
+    if let found = try existingChild(place.name, of: place.folder) { return (found, false) }
+    try checkMayChange(namesOf: place.folder)
+    return try withNames(of: heap[place.folder].volume) { () throws(Errno) in
+      if let found = try existingChild(place.name, of: place.folder) { return (found, false) }
+      let new = NewFile(
+        mode: FileMode(.regular, permissions: permissions), user: credentials.user,
+        group: credentials.group)
+      let made = try makeMissing(new, at: place, target: nil, as: credentials)
+      return (made, true)
     }
+  }
+
+  /// Linux: `do_tmpfile()`.
+  private func makeNameless(
+    in folder: Reference<Inode>, _ flags: OpenFlags, _ permissions: UInt16,
+    as credentials: Credentials
+  ) throws(Errno) -> Reference<Inode> {
+    guard heap[folder].mode.isFolder else { throw .ENOTDIR }
+    var new = NewFile(
+      mode: FileMode(.regular, permissions: permissions), user: credentials.user,
+      group: credentials.group)
+    switch heap[folder].tree {
+    case .memory, .disk: if isReadOnly(heap[folder].volume) { throw .EROFS }
+    case .devices, .processes, .pipes, .streams, .sockets: throw .EOPNOTSUPP
+    }
+    guard allows(folder, .write.union(.execute), as: credentials) else { throw .EACCES }
+    inheritGroup(from: folder, &new)
+    let inode =
+      heap[folder].tree == .memory
+      ? try makeMemoryInode(new, of: heap[folder].volume)
+      : try diskMakeNameless(in: folder, new)
+    heap[inode].isLinkable = !flags.contains(.exclusive)
+    return inode
   }
 
   /// - Parameter inode: its count becomes the open file's, unless this throws.
@@ -116,23 +201,38 @@ extension FileSystems {
     consuming inode: Reference<Inode>, flags: OpenFlags, as credentials: Credentials
   ) throws(Errno) -> Reference<OpenFile> {
     let mode = heap[inode].mode
-    let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
     if flags.contains(.folder), !mode.isFolder { throw .ENOTDIR }
     if flags.contains(.pathOnly) {
       return try allocate(OpenFile(inode, .pathOnly, flags: .pathOnly))
     }
     if mode.isLink { throw .ELOOP }
-    if mode.isFolder, flags.mayWrite || flags.contains(.truncate) { throw .EISDIR }
+    let cuts = flags.contains(.truncate)
+    if mode.isFolder, flags.mayWrite || cuts { throw .EISDIR }
     var wish = AccessWish()
     if flags.mayRead { wish.formUnion(.read) }
-    if flags.mayWrite || flags.contains(.truncate) { wish.formUnion(.write) }
-    if heap[inode].tree == .disk, mode.isRegular, wish.contains(.write) { throw .EROFS }
+    if flags.mayWrite || (cuts && mode.isRegular) { wish.formUnion(.write) }
+    let isDevice = mode.kind == .characterDevice || mode.kind == .blockDevice
+    if isDevice, heap[inode].volume.refusesDevices { throw .EACCES }
+    let isHeld = mode.isRegular || mode.isFolder
+    if isHeld, wish.contains(.write), isReadOnly(heap[inode].volume) { throw .EROFS }
     guard allows(inode, wish, as: credentials) else { throw .EACCES }
+    if flags.contains(.noAccessTime), !credentials.owns(heap[inode].user) { throw .EPERM }
+    if cuts, mode.isRegular, heap[inode].tree != .processes {
+      try truncate(inode, to: 0)
+    }
+    return try makeOpenFile(consuming: inode, flags: flags)
+  }
+
+  /// - Parameter inode: its count becomes the open file's, unless this throws.
+  private func makeOpenFile(
+    consuming inode: Reference<Inode>, flags: OpenFlags
+  ) throws(Errno) -> Reference<OpenFile> {
+    let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
     let behaviour = try behaviour(of: inode)
     let file = try allocate(OpenFile(inode, behaviour, flags: kept))
     do {
       if behaviour == .text { try makeText(of: file) }
-      if behaviour == .pipe { openPipeEnd(of: file) }
+      if behaviour == .pipe { try openPipeEnd(of: file) }
     } catch {
       freeText(of: file)
       heap.free(file)
@@ -151,11 +251,13 @@ extension FileSystems {
       default: return .standardError
       }
     case .pipes: return .pipe
+    case .sockets: throw .ENXIO
     case .processes: return mode.isFolder ? .folder : .text
-    case .disk, .devices:
+    case .disk, .memory, .devices:
       switch mode.kind {
       case .regular: return .regular
       case .folder: return .folder
+      case .pipe: return .pipe
       case .characterDevice: return try behaviour(ofDevice: heap[inode].device)
       default: throw .ENXIO
       }

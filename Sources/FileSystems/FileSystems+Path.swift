@@ -20,6 +20,7 @@ extension FileSystems {
     var path = PathText(block: block, start: block.byteCount)
     switch heap[inode].tree {
     case .disk: try prependDiskPath(of: inode, to: &path)
+    case .memory: try prependMemoryPath(of: inode, to: &path)
     case .devices:
       let node = DeviceNode(number: heap[inode].number)
       if node != .folder {
@@ -27,6 +28,10 @@ extension FileSystems {
         try prepend("/", to: &path)
       }
       try prepend("/dev", to: &path)
+    case .sockets:
+      try prepend("]", to: &path)
+      try prepend(decimal: heap[inode].number, to: &path)
+      try prepend("socket:[", to: &path)
     case .processes: try prependProcessPath(ProcessNode(heap[inode].number), to: &path)
     case .pipes:
       try prepend("]", to: &path)
@@ -76,6 +81,27 @@ extension FileSystems {
       target.copy(from: block, at: path.start, to: 0, byteCount: path.byteCount)
       return path.byteCount
     }
+  }
+
+  /// Linux: a path that leads nowhere any more says so.
+  private func prependMemoryPath(
+    of inode: Reference<Inode>, to path: inout PathText
+  ) throws(Errno) {
+    var current = inode
+    if let entry = heap[inode].entry.reference, heap[entry].isRemoved {
+      try prepend(" (deleted)", to: &path)
+    }
+    while !isMountRoot(current) {
+      guard let entry = heap[current].entry.reference else { break }
+      let count = Int(heap[entry].byteCount)
+      guard path.start > count else { throw .ENAMETOOLONG }
+      path.start -= count
+      copyName(of: entry, to: path.block, at: path.start)
+      guard let folder = heap[entry].folder.reference else { return }
+      try prepend("/", to: &path)
+      current = folder
+    }
+    try prepend(heap[current].volume.path, to: &path)
   }
 
   private func prependDiskPath(

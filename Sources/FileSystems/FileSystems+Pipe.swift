@@ -20,10 +20,11 @@ extension FileSystems {
   ) throws(Errno) -> (reader: Reference<OpenFile>, writer: Reference<OpenFile>) {
     let pipe = try allocate(Pipe())
     var fresh = Inode(
-      .pipes, number: state.value.nextPipeNumber, mode: FileMode(.pipe, permissions: 0o600))
+      .pipes, of: .nameless, number: state.value.nextPipeNumber,
+      mode: FileMode(.pipe, permissions: 0o600))
     state.value.nextPipeNumber += 1
     fresh.pipe = Link(pipe)
-    stamp(&fresh, at: currentSeconds)
+    stamp(&fresh, at: currentTime)
     let inode: Reference<Inode>
     do {
       inode = try allocate(fresh)
@@ -165,7 +166,7 @@ extension FileSystems {
     heap[pipe].frames[slot] = 0
   }
 
-  func openPipeEnd(of file: Reference<OpenFile>) {
+  func openPipeEnd(of file: Reference<OpenFile>) throws(Errno) {
     guard let pipe = heap[heap[file].inode].pipe.reference else { return }
     if heap[file].flags.mayRead { heap[pipe].readerCount += 1 }
     if heap[file].flags.mayWrite { heap[pipe].writerCount += 1 }

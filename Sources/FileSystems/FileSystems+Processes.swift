@@ -9,13 +9,18 @@ import MemoryUnits
 /// The tree of /proc.
 extension FileSystems {
   func processInode(_ node: ProcessNode) throws(Errno) -> Reference<Inode> {
-    var fresh = Inode(.processes, number: node.number, mode: node.file.mode)
+    if node.file == .folder, let root = mountRoot(.processes) {
+      retain(root)
+      return root
+    }
+    var fresh = Inode(
+      .processes, of: .processes, number: node.number, mode: node.file.mode)
     fresh.linkCount = node.file.mode.isFolder ? 2 : 1
     if node.process != 0, let process = environment.describe(process: node.process) {
       fresh.user = process.user
       fresh.group = process.userGroup
     }
-    stamp(&fresh, at: currentSeconds)
+    stamp(&fresh, at: currentTime)
     return try allocate(fresh)
   }
 
@@ -23,7 +28,7 @@ extension FileSystems {
   {
     let node = ProcessNode(heap[folder].number)
     if name.equals("..") {
-      guard let above = node.folder else { return try rootFolder() }
+      guard let above = node.folder else { throw .ENOENT }
       return try processInode(above)
     }
     if node.process != 0, environment.describe(process: node.process) == nil { throw .ENOENT }
@@ -177,9 +182,13 @@ extension FileSystems {
     }
   }
 
-  /// Seconds since the epoch.
-  var currentSeconds: UInt32 {
-    UInt32(
-      truncatingIfNeeded: state.value.bootTime + machine.now.nanoseconds / 1_000_000_000)
+  /// Since the epoch.
+  var currentTime: TimeOfFile {
+    let now = machine.now.nanoseconds
+    return TimeOfFile(
+      seconds: Int64(state.value.bootTime + now / 1_000_000_000),
+      nanoseconds: Int64(now % 1_000_000_000))
   }
+
+  var bootTime: TimeOfFile { TimeOfFile(seconds: Int64(state.value.bootTime)) }
 }

@@ -61,7 +61,9 @@ extension FileSystems {
   ) throws(Errno) -> Int {
     switch heap[file].behaviour {
     case .regular:
-      return try read(heap[file].inode, at: position, to: target, byteCount: byteCount)
+      let inode = heap[file].inode
+      if !heap[file].flags.contains(.noAccessTime) { noteRead(inode) }
+      return try read(inode, at: position, to: target, byteCount: byteCount)
     case .text: return try readText(of: file, at: position, to: target, byteCount: byteCount)
     case .zero, .full: return try readZeros(to: target, byteCount: byteCount)
     case .random: return try fillRandom(target, byteCount: byteCount)
@@ -69,7 +71,7 @@ extension FileSystems {
     }
   }
 
-  /// Reads a file of the disk through the page cache.
+  /// Reads a file through the page cache; holes of one in memory stay holes.
   ///
   /// A page that is in memory costs its lookup and its copy.
   ///
@@ -92,7 +94,7 @@ extension FileSystems {
       let count = min(total - done, 4096 - offset)
       let frame: PageFrameNumber
       do {
-        frame = try page(of: cached, index: place >> 12)
+        frame = try pageToRead(of: cached, index: place >> 12)
       } catch {
         if done > 0 { return done }
         throw error
@@ -107,6 +109,17 @@ extension FileSystems {
       }
     }
     return done
+  }
+
+  /// A page, or the page of zeros for a hole in memory; retained for the caller.
+  func pageToRead(
+    of file: Reference<CachedFile>, index: UInt64
+  ) throws(Errno) -> PageFrameNumber {
+    guard heap[file].backing == .memory else { return try page(of: file, index: index) }
+    if let frame = spaces.presentPage(of: file, index: index) { return frame }
+    let zeros = environment.memory.value.zeroFrame
+    frames.retain(zeros)
+    return zeros
   }
 
   private func readZeros(to target: TransferMemory, byteCount: Int) throws(Errno) -> Int {

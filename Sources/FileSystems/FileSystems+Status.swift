@@ -14,15 +14,19 @@ extension FileSystems {
   public func status(of inode: Reference<Inode>) throws(Errno) -> FileStatus {
     let length =
       heap[inode].mode.isLink && heap[inode].tree == .processes ? 64 : heap[inode].byteCount
+    var sectorCount = heap[inode].sectorCount
+    if heap[inode].tree == .memory, let file = heap[inode].file.reference {
+      sectorCount = UInt64(heap[file].pageCount.value) * 8
+    }
     return FileStatus(
       device: heap[inode].treeDevice.encoded, inodeNumber: heap[inode].number,
       linkCount: UInt64(heap[inode].linkCount), mode: UInt32(heap[inode].mode.rawValue),
       user: heap[inode].user, group: heap[inode].group,
       specialDevice: heap[inode].device.encoded, byteCount: Int64(length),
-      sectorCount: Int64(heap[inode].sectorCount),
-      accessed: TimeOfFile(seconds: Int64(heap[inode].accessed)),
-      modified: TimeOfFile(seconds: Int64(heap[inode].modified)),
-      changed: TimeOfFile(seconds: Int64(heap[inode].changed)))
+      sectorCount: Int64(sectorCount),
+      accessed: heap[inode].accessed,
+      modified: heap[inode].modified,
+      changed: heap[inode].changed)
   }
 
   /// Linux: `fstat`.
@@ -34,6 +38,8 @@ extension FileSystems {
   public func treeStatus(of inode: Reference<Inode>) -> FileSystemStatus {
     switch heap[inode].tree {
     case .disk: return volumeStatus
+    case .memory: return memoryStatus(of: heap[inode].volume)
+    case .sockets: return emptyTree(FileSystemStatus.socketKind)
     case .processes: return emptyTree(FileSystemStatus.procKind)
     case .devices: return emptyTree(FileSystemStatus.memoryKind)
     case .pipes, .streams: return emptyTree(FileSystemStatus.pipeKind)
@@ -55,7 +61,7 @@ extension FileSystems {
     to inode: Reference<Inode>, _ wish: AccessWish, as credentials: Credentials
   ) throws(Errno) {
     let mode = heap[inode].mode
-    if wish.contains(.write), heap[inode].tree == .disk,
+    if wish.contains(.write), isReadOnly(heap[inode].volume),
       mode.isRegular || mode.isFolder || mode.isLink
     {
       throw .EROFS
@@ -73,43 +79,6 @@ extension FileSystems {
   ) throws(Errno) {
     guard heap[inode].mode.isFolder else { throw .ENOTDIR }
     guard allows(inode, .execute, as: credentials) else { throw .EACCES }
-  }
-
-  /// Why a name cannot be made: what `mkdir`, `symlink`, `mknod`, `link` say.
-  ///
-  /// - Context: may sleep.
-  public func refusalToMake(
-    _ path: PathText, from folder: Reference<Inode>, as credentials: Credentials
-  ) -> Errno {
-    do {
-      var walk = try beginWalk(path, from: folder, lastLink: .kept, as: credentials)
-      defer { release(walk.current) }
-      do {
-        try finish(&walk)
-        return .EEXIST
-      } catch {
-        guard error == .ENOENT, walk.isAtLast else { return error }
-        return refusalToChange(walk.current)
-      }
-    } catch {
-      return error
-    }
-  }
-
-  /// Why a file cannot be changed or removed: what `unlink`, `rename`, `chmod`, `truncate` say.
-  ///
-  /// - Context: may sleep.
-  public func refusalToChange(
-    _ path: PathText, from folder: Reference<Inode>, lastLink: LastLink,
-    as credentials: Credentials
-  ) -> Errno {
-    do {
-      let inode = try find(path, from: folder, lastLink: lastLink, as: credentials)
-      defer { release(inode) }
-      return heap[inode].tree == .disk ? .EROFS : .EPERM
-    } catch {
-      return error
-    }
   }
 
   /// Moves an open file's place.
@@ -135,9 +104,8 @@ extension FileSystems {
     case .current: start = Int64(heap[file].position)
     case .end: start = Int64(base)
     case .data, .hole:
-      // Holes are not told apart: all is data, and the one hole is the end.
       guard offset >= 0, UInt64(offset) < base else { throw .ENXIO }
-      let place = origin == .data ? UInt64(offset) : base
+      let place = try firstByte(of: file, from: UInt64(offset), origin)
       heap[file].position = place
       return place
     }

@@ -32,8 +32,9 @@ extension FileSystems {
     case .full:
       if byteCount == 0 { return 0 }
       throw .ENOSPC
+    case .regular: return try writeContents(of: file, at: nil, from: source, byteCount: byteCount)
     case .text: throw .EINVAL
-    case .regular, .folder, .pathOnly: throw .EBADF
+    case .folder, .pathOnly: throw .EBADF
     case .absent: throw .EIO
     }
   }
@@ -48,6 +49,9 @@ extension FileSystems {
     guard heap[file].flags.mayWrite else { throw .EBADF }
     switch heap[file].behaviour {
     case .pipe, .standardInput, .standardOutput, .standardError, .absent: throw .ESPIPE
+    case .regular:
+      return try writeContents(
+        of: file, at: position, from: source, byteCount: min(byteCount, Self.largestTransfer))
     default: return try write(file, from: source, byteCount: byteCount)
     }
   }

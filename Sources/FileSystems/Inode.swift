@@ -14,8 +14,10 @@ public struct Inode: HeapObject {
 
   /// The tree that a file belongs to.
   public enum Tree: UInt8, BitwiseCopyable, Sendable {
-    /// ext2 on the root disk.
+    /// ext2, on the root disk or the scratch disk.
     case disk
+    /// tmpfs, and files of memfd.
+    case memory
     /// /dev
     case devices
     /// /proc
@@ -24,9 +26,13 @@ public struct Inode: HeapObject {
     case pipes
     /// The standard streams, which have none either.
     case streams
+    /// Sockets, which have no name here.
+    case sockets
   }
 
   public let tree: Tree
+  /// The file system of its tree that it is of.
+  public let volume: MountPlace
   /// Unique in its tree. Of /proc it tells process and file (`ProcessNode`).
   public let number: UInt64
   public internal(set) var mode: FileMode
@@ -35,9 +41,9 @@ public struct Inode: HeapObject {
   public internal(set) var group: UInt32 = 0
   public internal(set) var byteCount: UInt64 = 0
   public internal(set) var sectorCount: UInt64 = 0
-  public internal(set) var accessed: UInt32 = 0
-  public internal(set) var modified: UInt32 = 0
-  public internal(set) var changed: UInt32 = 0
+  public internal(set) var accessed = TimeOfFile(seconds: 0)
+  public internal(set) var modified = TimeOfFile(seconds: 0)
+  public internal(set) var changed = TimeOfFile(seconds: 0)
   /// Of a device file.
   public internal(set) var device = DeviceNumber(major: 0, minor: 0)
 
@@ -45,6 +51,21 @@ public struct Inode: HeapObject {
   public internal(set) var file = Link<CachedFile>(nil)
   /// Of a pipe.
   public internal(set) var pipe = Link<Pipe>(nil)
+
+  /// Other file systems are mounted in this folder.
+  var holdsMounts = false
+  /// A task writes or cuts it: others wait on `contentsKey`.
+  var isBeingWritten = false
+  /// What of a file of memfd may not be done any more. Linux: `F_SEAL_`.
+  public internal(set) var seals: UInt32 = 0
+  /// Nameless but made to be given a name. Linux: `I_LINKABLE`.
+  var isLinkable = false
+
+  // Memory
+  /// Of a folder: its entries, the newest first.
+  var firstEntry = Link<FolderEntry>(nil)
+  /// The entry by which it was last found; it may be removed already, and is then the inode's.
+  var entry = Link<FolderEntry>(nil)
 
   /// ext2: where the blocks are; the text of a short link.
   var blocks: InlineArray<15, UInt32> = InlineArray(repeating: 0)
@@ -58,20 +79,13 @@ public struct Inode: HeapObject {
   var nextUnused = Link<Inode>(nil)
   var previousUnused = Link<Inode>(nil)
 
-  init(_ tree: Tree, number: UInt64, mode: FileMode) {
+  init(_ tree: Tree, of volume: MountPlace, number: UInt64, mode: FileMode) {
     self.tree = tree
+    self.volume = volume
     self.number = number
     self.mode = mode
   }
 
-  /// The device that stat names. Linux: an anonymous device for all but the disk.
-  var treeDevice: DeviceNumber {
-    switch tree {
-    case .disk: DeviceNumber(major: 254, minor: 0)
-    case .devices: DeviceNumber(major: 0, minor: 5)
-    case .processes: DeviceNumber(major: 0, minor: 20)
-    case .pipes: DeviceNumber(major: 0, minor: 13)
-    case .streams: DeviceNumber(major: 0, minor: 13)
-    }
-  }
+  /// The device that stat names. Linux: an anonymous device for all but the disks.
+  var treeDevice: DeviceNumber { volume.device }
 }

@@ -21,6 +21,7 @@ extension FileSystems {
     precondition(heap[inode].references > 0, "an inode was released too often")
     heap[inode].references -= 1
     guard heap[inode].references == 0 else { return }
+    if heap[inode].tree == .memory { return discardMemory(inode) }
     guard heap[inode].tree == .disk else { return discard(inode) }
     pushUnused(inode)
     trimUnused(to: FileSystemState.unusedLimit)

@@ -80,7 +80,7 @@ extension FileSystems {
   }
 
   /// Goes on by one name.
-  private func step(_ walk: inout PathWalk) throws(Errno) {
+  func step(_ walk: inout PathWalk) throws(Errno) {
     guard heap[walk.current].mode.isFolder else { throw .ENOTDIR }
     guard allows(walk.current, .execute, as: walk.credentials) else { throw .EACCES }
     let name = walk.rest.takeName()
@@ -99,7 +99,7 @@ extension FileSystems {
   }
 
   /// Goes on to where a link points.
-  private func follow(_ link: Reference<Inode>, _ walk: inout PathWalk) throws(Errno) {
+  func follow(_ link: Reference<Inode>, _ walk: inout PathWalk) throws(Errno) {
     walk.linkCount += 1
     guard walk.linkCount <= PathWalk.maximumLinkCount else { throw .ELOOP }
     if let target = try directTarget(of: link) {
@@ -130,21 +130,19 @@ extension FileSystems {
       retain(folder)
       return folder
     }
+    if name.equals(".."), isMountRoot(folder) {
+      return try folderAbove(mount: heap[folder].volume)
+    }
+    if heap[folder].holdsMounts, let root = mountedRoot(name, in: folder) {
+      retain(root)
+      return root
+    }
     switch heap[folder].tree {
-    case .disk:
-      if folder == state.value.root.reference {
-        if name.equals("..") { return try rootFolder() }
-        if name.equals("dev") { return try deviceInode(.folder) }
-        if name.equals("proc") { return try processInode(ProcessNode(.folder)) }
-      }
-      return try diskChild(name, of: folder)
-    case .devices:
-      if name.equals("..") { return try rootFolder() }
-      return try deviceChild(name)
-    case .processes:
-      return try processChild(name, of: folder)
-    case .pipes, .streams:
-      throw .ENOTDIR
+    case .disk: return try diskChild(name, of: folder)
+    case .memory: return try memoryChild(name, of: folder)
+    case .devices: return try deviceChild(name)
+    case .processes: return try processChild(name, of: folder)
+    case .pipes, .streams, .sockets: throw .ENOTDIR
     }
   }
 }

@@ -90,8 +90,16 @@ extension FileSystems {
 
   /// Linux: `show_vfsmnt()`.
   func writeMounts(to writer: inout TextWriter<Environment>) {
-    writer.put("/dev/root / ext2 ro,relatime 0 0\n")
-    writer.put("devtmpfs /dev devtmpfs rw,relatime 0 0\n")
-    writer.put("proc /proc proc rw,relatime 0 0\n")
+    for number in 0..<MountPlace.count {
+      guard let place = MountPlace(rawValue: number), isMounted(place) else { continue }
+      writer.put(place.source)
+      writer.put(" ")
+      writer.put(place.path)
+      writer.put(" ")
+      writer.put(place.kind)
+      writer.put(isReadOnly(place) ? " ro," : " rw,")
+      writer.put(place.options)
+      writer.put(" 0 0\n")
+    }
   }
 }

@@ -91,6 +91,7 @@ extension Errno {
       case .inputOutput: .EIO
       case .again: .EAGAIN
       case .interrupted: .EINTR
+      case .noSpace: .ENOSPC
       }
   }
 }

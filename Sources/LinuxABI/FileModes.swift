@@ -65,6 +65,8 @@ public struct OpenFlags: FlagSet, BitwiseCopyable, Sendable {
   public static var append: Self { Self(rawValue: 0o2000) }
   /// Linux: `O_NONBLOCK`.
   public static var nonBlocking: Self { Self(rawValue: 0o4000) }
+  /// Linux: `FASYNC`, `O_ASYNC`.
+  public static var signalsReadiness: Self { Self(rawValue: 0o20000) }
   /// Linux: `O_DIRECT`.
   public static var direct: Self { Self(rawValue: 0o40000) }
   /// Linux: `O_LARGEFILE`.
@@ -82,12 +84,33 @@ public struct OpenFlags: FlagSet, BitwiseCopyable, Sendable {
   /// Linux: `O_TMPFILE`, without the bit it shares with `O_DIRECTORY`.
   public static var temporary: Self { Self(rawValue: 0o20000000) }
 
+  /// Linux: `O_DSYNC`.
+  public static var dataSynchronous: Self { Self(rawValue: 0o10000) }
+  /// Linux: `O_SYNC`, which includes `O_DSYNC`.
+  public static var synchronous: Self { Self(rawValue: 0o4010000) }
+  /// Linux: `VALID_OPEN_FLAGS`.
+  public static var known: UInt32 { 0o37777703 }
+
+  /// The flags as `open` takes them: what is unknown is left out, `O_PATH` rules out most others.
+  ///
+  /// - Throws: EINVAL for what does not go together. Linux: `build_open_flags()`.
+  public func checked() throws(Errno) -> Self {
+    let flags = Self(rawValue: rawValue & Self.known)
+    if flags.contains(.pathOnly) {
+      return flags.intersection(
+        .pathOnly.union(.folder).union(.noFollow).union(.closeOnExecute))
+    }
+    if flags.contains(.folder), flags.contains(.create) { throw .EINVAL }
+    if flags.contains(.temporary), !flags.contains(.folder) || !flags.mayWrite { throw .EINVAL }
+    return flags
+  }
+
   public var mayRead: Bool { rawValue & Self.accessMask != 1 }
   public var mayWrite: Bool { rawValue & Self.accessMask != 0 }
 
   /// The flags that `fcntl(F_SETFL)` changes.
   public static var settable: Self {
-    append.union(nonBlocking).union(direct).union(noAccessTime)
+    append.union(nonBlocking).union(direct).union(noAccessTime).union(signalsReadiness)
   }
 }
 

@@ -176,6 +176,8 @@ public struct FileSystemStatus: BitwiseCopyable, Sendable {
   public static var memoryKind: Int64 { 0x0102_1994 }
   /// Linux: `PIPEFS_MAGIC`.
   public static var pipeKind: Int64 { 0x5049_5045 }
+  /// Linux: `SOCKFS_MAGIC`.
+  public static var socketKind: Int64 { 0x534F_434B }
   /// Linux: `ST_RDONLY | ST_VALID`.
   public static var readOnlyFlags: Int64 { 0x21 }
   /// Linux: `ST_VALID`.

@@ -7,16 +7,20 @@ import LinuxABI
 import Machine
 import MemoryUnits
 
+/// Flags of calls that take paths. Linux: `AT_*`.
+enum PathFlag {
+  static var noFollow: UInt64 { 0x100 }
+  static var removesFolder: UInt64 { 0x200 }
+  static var effectiveAccess: UInt64 { 0x200 }
+  static var follow: UInt64 { 0x400 }
+  static var noAutomount: UInt64 { 0x800 }
+  static var emptyPath: UInt64 { 0x1000 }
+  /// Linux: `AT_STATX_SYNC_TYPE`.
+  static var statusFreshness: UInt64 { 0x6000 }
+}
+
 /// The system calls that take paths.
 extension Kernel {
-  /// Linux: `AT_*`.
-  private enum PathFlag {
-    static var noFollow: UInt64 { 0x100 }
-    static var effectiveAccess: UInt64 { 0x200 }
-    static var noAutomount: UInt64 { 0x800 }
-    static var emptyPath: UInt64 { 0x1000 }
-  }
-
   /// Linux: `AT_FDCWD`.
   static var workingFolderNumber: UInt64 { UInt64(bitPattern: -100) }
 
@@ -25,7 +29,7 @@ extension Kernel {
     Credentials(user: heap[process].user, group: heap[process].userGroup)
   }
 
-  private var folderContext: Reference<FolderContext> {
+  var folderContext: Reference<FolderContext> {
     guard let folder = heap[current].folder.reference else {
       preconditionFailure("a kernel task has no folder")
     }
@@ -33,7 +37,7 @@ extension Kernel {
   }
 
   /// Runs a body with a path of the program and the folder where it begins, which is held.
-  private func withPath<Result>(
+  func withPath<Result>(
     _ folder: UInt64, _ address: UInt64,
     _ body: (PathText, Reference<Inode>) throws(Errno) -> Result
   ) throws(Errno) -> Result {
@@ -67,7 +71,7 @@ extension Kernel {
   }
 
   /// Runs a body with the file that a path names, held meanwhile.
-  private func withInode<Result>(
+  func withInode<Result>(
     _ folder: UInt64, _ address: UInt64, _ flags: UInt64,
     _ body: (Reference<Inode>) throws(Errno) -> Result
   ) throws(Errno) -> Result {
@@ -79,10 +83,13 @@ extension Kernel {
   }
 
   /// Linux: `open`, `openat`, `creat`.
-  func open(_ folder: UInt64, _ path: UInt64, _ flags: UInt64) throws(Errno) -> UInt64 {
+  func open(
+    _ folder: UInt64, _ path: UInt64, _ flags: UInt64, _ mode: UInt64
+  ) throws(Errno) -> UInt64 {
     let flags = OpenFlags(rawValue: UInt32(truncatingIfNeeded: flags))
     let file = try withPath(folder, path) { (path, start) throws(Errno) in
-      try fileSystems.open(path, from: start, flags: flags, as: credentials)
+      try fileSystems.open(
+        path, from: start, flags: flags, permissions: permissions(mode, 0o7777), as: credentials)
     }
     return try enter(file, closesOnExecute: flags.contains(.closeOnExecute))
   }
@@ -123,6 +130,12 @@ extension Kernel {
 
   /// Linux: `statx`.
   func extendedStatus(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let freshness = call.third & PathFlag.statusFreshness
+    let allowed =
+      PathFlag.noFollow | PathFlag.noAutomount | PathFlag.emptyPath | PathFlag.statusFreshness
+    guard call.third & ~allowed & 0xFFFF_FFFF == 0, freshness != PathFlag.statusFreshness,
+      call.fourth & 0x8000_0000 == 0
+    else { throw .EINVAL }
     let status: FileStatus
     if try isEmptyPath(call.first, call.second, call.third) {
       status = try fileSystems.status(of: file(call.first))
@@ -224,48 +237,5 @@ extension Kernel {
     let old = heap[context].creationMask
     heap[context].creationMask = UInt32(mask & 0o777)
     return UInt64(old)
-  }
-
-  /// `mkdir`, `mknod`, `symlink`, `link`: nothing can be made yet, and Linux's error says why.
-  func refuseToMake(_ folder: UInt64, _ path: UInt64) throws(Errno) -> UInt64 {
-    let refusal = try withPath(folder, path) { (path, start) throws(Errno) in
-      fileSystems.refusalToMake(path, from: start, as: credentials)
-    }
-    throw refusal
-  }
-
-  /// `unlink`, `rmdir`, `rename`, `chmod`, `chown`, `truncate`, `utimes`: likewise.
-  func refuseToChange(_ folder: UInt64, _ path: UInt64) throws(Errno) -> UInt64 {
-    let refusal = try withPath(folder, path) { (path, start) throws(Errno) in
-      fileSystems.refusalToChange(path, from: start, lastLink: .followed, as: credentials)
-    }
-    throw refusal
-  }
-
-  /// `fchmod`, `fchown`: the root disk is read-only.
-  func refuseToChange(descriptor: UInt64) throws(Errno) -> UInt64 {
-    let inode = heap[try file(descriptor)].inode
-    throw heap[inode].tree == .disk ? .EROFS : .EPERM
-  }
-
-  /// `utimensat`: no path means the descriptor itself, which is glibc's `futimens`.
-  func refuseTimes(_ folder: UInt64, _ path: UInt64) throws(Errno) -> UInt64 {
-    guard path == 0 else { return try refuseToChange(folder, path) }
-    return try refuseToChange(descriptor: folder)
-  }
-
-  /// `ftruncate`: what is open for reading only cannot be cut.
-  func refuseToCut(_ descriptor: UInt64) throws(Errno) -> UInt64 {
-    _ = try file(descriptor)
-    throw .EINVAL
-  }
-
-  /// `fsync`, `fdatasync`: all that could be written is written.
-  func synchronize(_ descriptor: UInt64) throws(Errno) -> UInt64 {
-    let file = try file(descriptor)
-    switch heap[file].behaviour {
-    case .regular, .folder: return 0
-    default: throw .EINVAL
-    }
   }
 }

@@ -86,6 +86,12 @@ extension Kernel: FileEnvironment {
     suspend(on: key.value, .sleepingInterruptibly, until: heap[current].waitLimit) != .interrupted
   }
 
+  public var fileByteLimit: UInt64 { heap[process].limits[Resource.fileSize.rawValue].current }
+
+  public func fileByteLimitExceeded() {
+    send(.SIGXFSZ, to: current, SignalState.Record(code: SignalInformation.fromKernel))
+  }
+
   public func describe(process number: UInt32) -> ProcessDescription? {
     guard let process = findProcess(number) else { return nil }
     return description(of: process)

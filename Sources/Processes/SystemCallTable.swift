@@ -39,19 +39,21 @@ extension Kernel {
     case .sendfile: return try sendFile(call)
     case .getdents64: return try listFolder(call)
     case .fsync, .fdatasync: return try synchronize(call.first)
-    case .sync: return 0
+    case .sync: return try synchronizeAll()
+    case .syncfs: return try synchronizeVolume(call.first)
     case .fadvise64: return try adviseFile(call)
     case .poll: return try poll(call)
     case .ppoll: return try pollWithMask(call)
     case .select: return try select(call)
     case .pselect6: return try selectWithMask(call)
-    case .ftruncate: return try refuseToCut(call.first)
-    case .fchmod, .fchown: return try refuseToChange(descriptor: call.first)
+    case .ftruncate: return try cut(descriptor: call.first, to: call.second)
+    case .fchmod: return try setPermissions(descriptor: call.first, call.second)
+    case .fchown: return try setOwner(descriptor: call.first, call.second, call.third)
 
     // Paths
-    case .open: return try open(here, call.first, call.second)
-    case .openat: return try open(call.first, call.second, call.third)
-    case .creat: return try open(here, call.first, 0o1101)
+    case .open: return try open(here, call.first, call.second, call.third)
+    case .openat: return try open(call.first, call.second, call.third, call.fourth)
+    case .creat: return try open(here, call.first, 0o1101, call.second)
     case .stat: return try status(here, call.first, call.second, 0)
     case .lstat: return try status(here, call.first, call.second, 0x100)
     case .newfstatat: return try status(call.first, call.second, call.third, call.fourth)
@@ -68,16 +70,37 @@ extension Kernel {
     case .chdir: return try changeFolder(path: call.first)
     case .fchdir: return try changeFolder(descriptor: call.first)
     case .umask: return changeCreationMask(call.first)
-    case .mkdir, .mknod: return try refuseToMake(here, call.first)
-    case .mkdirat, .mknodat: return try refuseToMake(call.first, call.second)
-    case .symlink, .link: return try refuseToMake(here, call.second)
-    case .symlinkat: return try refuseToMake(call.second, call.third)
-    case .linkat: return try refuseToMake(call.third, call.fourth)
-    case .unlink, .rmdir, .rename, .chmod, .chown, .lchown, .truncate, .utime, .utimes:
-      return try refuseToChange(here, call.first)
-    case .unlinkat, .renameat, .renameat2, .fchmodat, .fchmodat2, .fchownat, .futimesat:
-      return try refuseToChange(call.first, call.second)
-    case .utimensat: return try refuseTimes(call.first, call.second)
+    case .mkdir: return try makeFolder(here, call.first, call.second)
+    case .mkdirat: return try makeFolder(call.first, call.second, call.third)
+    case .mknod: return try makeNode(here, call.first, call.second, call.third)
+    case .mknodat: return try makeNode(call.first, call.second, call.third, call.fourth)
+    case .symlink: return try makeSymbolicLink(call.first, here, call.second)
+    case .symlinkat: return try makeSymbolicLink(call.first, call.second, call.third)
+    case .link: return try makeLink(here, call.first, here, call.second, flags: 0)
+    case .linkat:
+      return try makeLink(call.first, call.second, call.third, call.fourth, flags: call.fifth)
+    case .unlink: return try removeName(here, call.first, flags: 0)
+    case .rmdir: return try removeName(here, call.first, flags: PathFlag.removesFolder)
+    case .unlinkat: return try removeName(call.first, call.second, flags: call.third)
+    case .rename: return try rename(here, call.first, here, call.second, flags: 0)
+    case .renameat: return try rename(call.first, call.second, call.third, call.fourth, flags: 0)
+    case .renameat2:
+      return try rename(call.first, call.second, call.third, call.fourth, flags: call.fifth)
+    case .chmod: return try setPermissions(here, call.first, call.second, flags: 0)
+    case .fchmodat: return try setPermissions(call.first, call.second, call.third, flags: 0)
+    case .fchmodat2:
+      return try setPermissions(call.first, call.second, call.third, flags: call.fourth)
+    case .chown: return try setOwner(here, call.first, call.second, call.third, flags: 0)
+    case .lchown:
+      return try setOwner(here, call.first, call.second, call.third, flags: PathFlag.noFollow)
+    case .fchownat:
+      return try setOwner(call.first, call.second, call.third, call.fourth, flags: call.fifth)
+    case .truncate: return try cut(path: call.first, to: call.second)
+    case .utime: return try setTimesInSeconds(call)
+    case .utimes: return try setTimesInMicroseconds(here, call.first, call.second)
+    case .futimesat:
+      return try setTimesInMicroseconds(call.first, call.second, call.third)
+    case .utimensat: return try setTimes(call)
 
     // Memory
     case .mmap: return try mapMemory(call)

@@ -34,7 +34,8 @@ import Testing
           let inode = try test.find(folder + "/" + entry.name)
           let status = try test.files.status(of: inode)
           #expect(UInt8(status.mode >> 12) == entry.kind)
-          #expect(status.inodeNumber == entry.inode)
+          // As on Linux, a folder tells the number of what another one is mounted on.
+          if entry.name != "shm" { #expect(status.inodeNumber == entry.inode) }
           if !folder.contains("self") {
             #expect(try test.path(of: inode) == folder + "/" + entry.name)
           }

@@ -38,7 +38,6 @@ struct CoveragePage {
 
   /// Calls that succeed without the effect that Linux's have.
   static let accepted: [String: String] = [
-    "sync": "every disk is read-only: there is nothing to write",
     "munlock": "nothing is locked: see `mlock`",
     "mlockall": "without swap no anonymous page leaves memory; file pages may",
     "setgroups": "no further groups are kept, whoever calls",
