@@ -30,7 +30,8 @@ static void place_stream(int from, int number) {
 }
 
 static void become(pid_t parent, const char *path, char *const arguments[],
-                   char *const environment[], const int streams[3], int kept, int report) {
+                   char *const environment[], const int streams[3],
+                   const int *kept, int kept_count, int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(125);
   setpgid(0, 0);
@@ -42,10 +43,9 @@ static void become(pid_t parent, const char *path, char *const arguments[],
   // Every other descriptor is closed at exec, also those that this process was given. The report
   // moves out of the way of the standard streams.
   int moved = fcntl(report, F_DUPFD, 3);
-  if (moved == kept) moved = fcntl(report, F_DUPFD, kept + 1);
   for (int number = 0; number < 3; number++) place_stream(streams[number], number);
   syscall(SYS_close_range, 3u, ~0u, CLOSE_AT_EXEC);
-  if (kept >= 3) fcntl(kept, F_SETFD, 0);
+  for (int place = 0; place < kept_count; place++) fcntl(kept[place], F_SETFD, 0);
   execve(path, arguments, environment);
   int failure = errno;
   (void)!write(moved, &failure, sizeof failure);
@@ -53,7 +53,7 @@ static void become(pid_t parent, const char *path, char *const arguments[],
 }
 
 pid_t spawn_bound(const char *path, char *const arguments[], char *const environment[],
-                  int input, int output, int error, int kept) {
+                  int input, int output, int error, const int *kept, int kept_count) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return -errno;
   const int streams[3] = {input, output, error};
@@ -66,7 +66,7 @@ pid_t spawn_bound(const char *path, char *const arguments[], char *const environ
     return -failure;
   }
   if (child == 0) {
-    become(parent, path, arguments, environment, streams, kept, report[1]);
+    become(parent, path, arguments, environment, streams, kept, kept_count, report[1]);
     _exit(125);
   }
   close(report[1]);
@@ -81,6 +81,17 @@ pid_t spawn_bound(const char *path, char *const arguments[], char *const environ
 
 int make_memory_file(const char *name, uint64_t bytes) {
   int file = memfd_create(name, MFD_CLOEXEC);
+  if (file < 0) return -errno;
+  if (ftruncate(file, (off_t)bytes) != 0) {
+    int failure = errno;
+    close(file);
+    return -failure;
+  }
+  return file;
+}
+
+int make_unnamed_file(const char *folder, uint64_t bytes) {
+  int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0) return -errno;
   if (ftruncate(file, (off_t)bytes) != 0) {
     int failure = errno;

@@ -11,15 +11,16 @@ struct ChildProcess {
 
   /// Starts a program with these standard streams; -1 stands for /dev/null.
   ///
-  /// - Parameter kept: a descriptor that stays open under its own number, or -1.
+  /// - Parameter kept: descriptors that stay open under their own numbers.
   init(
     _ path: String, _ arguments: [String], environment: [String], output: Int32, error: Int32,
-    kept: Int32 = -1
+    kept: [Int32] = []
   ) throws(HostError) {
-    // SAFETY: both lists end with nil and live for the length of the call.
+    // SAFETY: both lists end with nil, the third says its length; all live as long as the call.
     let pid = unsafe withTerminatedTexts(arguments) { arguments in
       unsafe withTerminatedTexts(environment) { environment in
-        unsafe spawn_bound(path, arguments, environment, -1, output, error, kept)
+        unsafe spawn_bound(
+          path, arguments, environment, -1, output, error, kept, Int32(kept.count))
       }
     }
     if pid < 0 { throw HostError(-pid) }
@@ -58,7 +59,7 @@ struct ChildProcess {
 
   /// Runs a program to its end and gives its status and what it wrote, as one line.
   static func run(
-    _ path: String, _ arguments: [String], environment: [String]
+    _ path: String, _ arguments: [String], environment: [String], kept: [Int32] = []
   ) throws(ToolFailure) -> (status: Int32, text: String) {
     // SAFETY: the name is terminated.
     let output = unsafe make_memory_file("output", 0)
@@ -67,7 +68,7 @@ struct ChildProcess {
     let child: ChildProcess
     do throws(HostError) {
       child = try ChildProcess(
-        path, arguments, environment: environment, output: output, error: output)
+        path, arguments, environment: environment, output: output, error: output, kept: kept)
     } catch {
       throw ToolFailure(.failed, "\(path): \(error.text)", "install it")
     }

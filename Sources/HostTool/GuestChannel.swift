@@ -48,7 +48,7 @@ final class GuestChannel {
   }
 
   /// Prepares the mailbox before the machine starts.
-  func prepare(arguments: [UInt8], terminals: UInt64, seed: UInt64, diskBytes: UInt64) {
+  func prepare(arguments: [UInt8], terminals: UInt64, seed: UInt64, diskBytes: [UInt64]) {
     // SAFETY: `ArgumentBlock` keeps the block within its place, and copyBytes checks it.
     unsafe memory.withChannel(
       at: ChannelLayout.argumentsOffset, count: ChannelLayout.argumentsBytes
@@ -59,7 +59,9 @@ final class GuestChannel {
     memory.store(UInt64(arguments.count), ChannelLayout.argumentBytesOffset)
     memory.store(terminals, ChannelLayout.terminalsOffset)
     memory.store(seed, ChannelLayout.seedOffset)
-    memory.store(diskBytes, ChannelLayout.diskBytesOffset)
+    for (index, bytes) in diskBytes.enumerated() {
+      memory.store(bytes, ChannelLayout.diskBytesOffset + index * 8)
+    }
     memory.store(ChannelLayout.magic, ChannelLayout.magicOffset)
   }
 

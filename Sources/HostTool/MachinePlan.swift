@@ -13,6 +13,12 @@ struct MachinePlan {
   /// What is on the root disk.
   let packed: RootContents
   let arguments: [UInt8]
+  /// Where the machine's scratch file may lie on the host.
+  let scratchFolders: [String]
+  /// What is copied out at the end, and the host's paths that it gets.
+  let saves: [(guest: String, host: String)]
+  /// The host's seconds since the epoch when virtual time begins; 0: a fixed time.
+  let bootTime: UInt64
   /// Bit n: standard stream n is a terminal.
   let terminals: UInt64
   let isInteractive: Bool
@@ -29,7 +35,10 @@ struct MachinePlan {
     FixedFiles.add(to: &packing.contents)
     kernel = try KernelImage(host: host)
     packed = packing.contents
-    disk = try RootDisk(packing.contents, cache: CacheFolder(environment: host.variables))
+    let cache = CacheFolder(environment: host.variables)
+    disk = try RootDisk(packing.contents, cache: cache)
+    scratchFolders = [cache.path, host.variables["TMPDIR"] ?? "/tmp", "/tmp"]
+    bootTime = options.bootWords.contains("clock=host") ? UInt64(time(nil)) : 0
 
     var terminals: UInt64 = 0
     for stream in 0..<3 where isatty(Int32(stream)) == 1 { terminals |= 1 << UInt64(stream) }
@@ -41,12 +50,19 @@ struct MachinePlan {
     for argument in options.program { block.add(.argument, argument) }
     let terminal = terminals & 1 != 0 ? host.variables["TERM"] : nil
     for pair in options.wholeEnvironment(terminal: terminal) { block.add(.environment, pair) }
-    block.add(
-      .workingFolder, try Self.workingFolder(options, current: folder, packing.contents))
+    let workingFolder = try Self.workingFolder(options, current: folder, packing.contents)
+    block.add(.workingFolder, workingFolder)
     block.add(.user, String(options.user))
     for word in options.bootWords { block.add(.bootWord, word) }
     for setting in options.settings { block.add(.setting, setting) }
     block.add(.diskModel, options.diskModel ?? "ssd")
+    var saves: [(guest: String, host: String)] = []
+    for save in options.saves {
+      let guest = HostFolder.absolute(save.guest, from: workingFolder)
+      saves.append((guest, try save.target(from: folder)))
+      block.add(.save, guest)
+    }
+    self.saves = saves
     arguments = try block.finished()
     self.options = options
   }
@@ -56,7 +72,7 @@ struct MachinePlan {
     _ options: MachineOptions, current: String, _ contents: RootContents
   ) throws(ToolFailure) -> String {
     guard let named = options.workingFolder else {
-      return contents.hasFolder(current) ? current : "/"
+      return contents.hasFolder(current) ? current : "/var/scratch"
     }
     let path = HostFolder.absolute(named, from: current)
     guard contents.leadsToFolder(path) else {
@@ -66,8 +82,8 @@ struct MachinePlan {
     return path
   }
 
-  /// QEMU's arguments for a machine whose RAM is this descriptor.
-  func command(memoryDescriptor: Int32) -> [String] {
+  /// QEMU's arguments for a machine whose RAM and scratch disk are these descriptors.
+  func command(memoryDescriptor: Int32, scratchDescriptor: Int32) -> [String] {
     let total = (options.memory.value + UInt64(ChannelLayout.byteCount) + 8191) & ~8191
     return [
       "qemu-system-x86_64",
@@ -87,6 +103,11 @@ struct MachinePlan {
       "-drive",
       "file=\(Self.escaped(disk.image)),if=none,id=root,format=raw,readonly=on,cache=writeback",
       "-device", "virtio-blk-device,drive=root",
+      // It ends with the run, so the host's disk need not have it; a full one is an error there.
+      "-drive",
+      "file=/proc/self/fd/\(scratchDescriptor),if=none,id=scratch,format=raw,cache=unsafe,"
+        + "werror=report,rerror=report",
+      "-device", "virtio-blk-device,drive=scratch",
       "-kernel", kernel.path, "-append", "quire.memory=\(options.memory.value)",
     ] + options.emulatorOptions
   }
@@ -96,7 +117,7 @@ struct MachinePlan {
 
   /// The command as a shell would take it.
   func commandLine() -> String {
-    command(memoryDescriptor: 3).map(shellQuoted).joined(separator: " ")
+    command(memoryDescriptor: 3, scratchDescriptor: 4).map(shellQuoted).joined(separator: " ")
   }
 }
 

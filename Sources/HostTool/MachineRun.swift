@@ -59,21 +59,27 @@ public enum MachineRun {
     let log = try EventLog(
       frameCount: Int(options.memory.value >> 12), binary: options.log, lines: options.events)
     let memory = try GuestMemory(options.memory)
+    let scratch = try ScratchDisk(
+      options.disk, user: options.user, folders: plan.scratchFolders)
     let channel = GuestChannel(memory, log: log, isVerbose: options.isVerbose)
     let diskBytes = try attempting(plan.disk.image, "quire clean") { () throws(HostError) in
       try FileFacts(plan.disk.image).size
     }
     channel.prepare(
       arguments: plan.arguments, terminals: plan.terminals, seed: options.seed,
-      diskBytes: diskBytes)
+      diskBytes: [diskBytes, scratch.size.value])
+    memory.store(plan.bootTime, ChannelLayout.bootTimeOffset)
     memory.store(plan.isInteractive ? 1 : 0, ChannelLayout.interactiveOffset)
 
     // SAFETY: the name is terminated.
     let messages = HostFile(adopting: unsafe make_memory_file("emulator", 0))
     let child = try attempting(emulator, "install qemu-system-x86") { () throws(HostError) in
       try ChildProcess(
-        emulator, plan.command(memoryDescriptor: memory.descriptor), environment: [],
-        output: messages.descriptor, error: messages.descriptor, kept: memory.descriptor)
+        emulator,
+        plan.command(
+          memoryDescriptor: memory.descriptor, scratchDescriptor: scratch.descriptor),
+        environment: [], output: messages.descriptor, error: messages.descriptor,
+        kept: [memory.descriptor, scratch.descriptor])
     }
     var childHasEnded = false
     defer { if !childHasEnded { child.end() } }
@@ -118,6 +124,7 @@ public enum MachineRun {
     result.unrepeatable =
       switch true {
       case result.cause == .timeout: "the host's clock ended it"
+      case plan.bootTime != 0: "the host's clock was asked for"
       case plan.isInteractive: "input was handed over as it came"
       case channel.hasClosedStream: "a reader of its output went away"
       default: nil

@@ -38,7 +38,7 @@ public struct RootDisk: Sendable {
     return String(decoding: text, as: UTF8.self)
   }
 
-  private static func maker() throws(ToolFailure) -> String {
+  static func maker() throws(ToolFailure) -> String {
     for folder in ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"] {
       let path = "\(folder)/mke2fs"
       // SAFETY: the path is terminated.
@@ -116,14 +116,18 @@ public struct RootDisk: Sendable {
         "root_owner=0:0,hash_seed=\(identity),lazy_itable_init=0,nodiscard\(attempt.option)",
         "-U", identity, "-d", stage, image, "\(attempt.blocks)",
       ]
-      let environment = ["E2FSPROGS_FAKE_TIME=\(epoch)", "MKE2FS_CONFIG=/dev/null", "LC_ALL=C"]
-      let result = try ChildProcess.run(maker, command, environment: environment)
+      let result = try ChildProcess.run(maker, command, environment: makerEnvironment)
       if result.status == 0 { return }
       text = result.text
     }
     throw ToolFailure(.failed, "mke2fs: \(text)", "free space in the cache folder")
   }
 
+  /// No setting and no clock of the host changes an image.
+  static var makerEnvironment: [String] {
+    ["E2FSPROGS_FAKE_TIME=\(epoch)", "MKE2FS_CONFIG=/dev/null", "LC_ALL=C"]
+  }
+
   /// UUID and hash seed of every image.
-  private static var identity: String { "71756972-6500-4000-8000-000000000000" }
+  static var identity: String { "71756972-6500-4000-8000-000000000000" }
 }

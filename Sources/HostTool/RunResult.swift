@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import MemoryEvents
 import MemoryUnits
 
@@ -59,6 +60,8 @@ struct RunResult {
         ToolFailure(
           .failed, "\(options.memory.readable) of memory are too little",
           "give at least --memory \(least)M"))
+    case .wordRefused:
+      self.init(.quire, Self.wordFailure(RefusedWord(encoded: value), options: options))
     case .kernelFailed, .running:
       let said = text.isEmpty ? "it said nothing" : text
       self.init(
@@ -87,6 +90,28 @@ struct RunResult {
         .failed, "\(name) does not fit in \(options.memory.readable)", "give more --memory")
     default:
       return ToolFailure(.notExecutable, "\(name): \(error.text)", "give a program for x86-64")
+    }
+  }
+
+  private static func wordFailure(
+    _ refused: RefusedWord, options: MachineOptions
+  ) -> ToolFailure {
+    let isSetting = refused.tag == ArgumentTag.setting.rawValue
+    let words = isSetting ? options.settings : options.bootWords
+    let index = Int(refused.index)
+    let word = index < words.count ? words[index] : "?"
+    guard isSetting else {
+      return ToolFailure(.usage, "unknown boot word \(word)", "see ./quire help run")
+    }
+    switch Int32(refused.error) {
+    case ENOENT, ENOTDIR:
+      return ToolFailure(
+        .usage, "--set \(word): the kernel has no such setting", "look below /proc/sys")
+    case EINVAL, ERANGE:
+      return ToolFailure(.usage, "--set \(word): no such value", "give one that Linux takes")
+    default:
+      return ToolFailure(
+        .usage, "--set \(word): this setting cannot be changed yet", "leave it out")
     }
   }
 

@@ -19,4 +19,6 @@ public enum ArgumentTag: UInt8, Sendable {
   case setting = 7
   /// ssd, hdd or nvme.
   case diskModel = 8
+  /// Absolute path of what is copied out when the program has ended.
+  case save = 9
 }

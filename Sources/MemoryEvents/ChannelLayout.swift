@@ -37,6 +37,8 @@ public enum ChannelLayout {
   /// serves the idle words below; 0: a read gets what it asked for, or all up to the end of the
   /// input. The host sets it for `--interactive` and wherever bit 0 of `terminals` is set.
   public static var interactiveOffset: Int { 0x028 }
+  /// Seconds since the epoch at which virtual time begins; 0: the kernel's own fixed time.
+  public static var bootTimeOffset: Int { 0x030 }
   /// Bytes of each disk, 8 bytes each, root first; 0 where there is none.
   public static var diskBytesOffset: Int { 0x040 }
 
@@ -137,4 +139,30 @@ public enum ExitState: UInt64, Sendable {
   case kernelFailed = 6
   /// The machine is too small; the value is the smallest size in bytes.
   case tooSmall = 7
+  /// A boot word or a setting is none of the kernel's; the value is a `RefusedWord`.
+  case wordRefused = 8
+}
+
+/// A word that the kernel was started with and does not take.
+public struct RefusedWord: Equatable, Sendable {
+  /// `ArgumentTag.bootWord` or `.setting`.
+  public var tag: UInt8
+  /// Linux's errno: ENOENT for a name that there is not, EINVAL for a value that cannot be.
+  public var error: UInt16
+  /// Its place among those of the same tag.
+  public var index: UInt32
+
+  public init(tag: UInt8, error: UInt16, index: UInt32) {
+    self.tag = tag
+    self.error = error
+    self.index = index
+  }
+
+  public init(encoded: UInt64) {
+    tag = UInt8(truncatingIfNeeded: encoded >> 48)
+    error = UInt16(truncatingIfNeeded: encoded >> 32)
+    index = UInt32(truncatingIfNeeded: encoded)
+  }
+
+  public var encoded: UInt64 { UInt64(tag) << 48 | UInt64(error) << 32 | UInt64(index) }
 }

@@ -25,13 +25,16 @@ static inline void processor_pause(void) {
 
 /// Starts a program in a process group of its own, which the kernel kills when the calling thread
 /// ends, however that happens. Descriptors 0, 1 and 2 become the given ones (-1: /dev/null),
-/// `kept` stays open under its own number (-1: none), all others are closed.
+/// those of `kept` stay open under their own numbers, all others are closed.
 /// Returns its pid, or minus errno, also where exec fails.
 pid_t spawn_bound(const char *path, char *const arguments[], char *const environment[],
-                  int input, int output, int error, int kept);
+                  int input, int output, int error, const int *kept, int kept_count);
 
 /// Memory without a name in any folder, inherited by children. Returns a descriptor or -errno.
 int make_memory_file(const char *name, uint64_t bytes);
+
+/// A sparse file on the disk of a folder that has no name in it. Returns a descriptor or -errno.
+int make_unnamed_file(const char *folder, uint64_t bytes);
 
 /// Gives `target` the content of `source`: by reference where the file system can, else copied.
 /// Returns 0 or -errno.
