@@ -42,29 +42,3 @@ public struct HostEnvironment: Sendable {
       .failed, "qemu-system-x86_64 is missing", "apt-get install qemu-system-x86")
   }
 }
-
-/// The bootable image.
-public struct KernelImage: Sendable {
-  public var path: String
-  /// SHA-256 of the file.
-  public var digest: String
-
-  /// Finds the image where the launcher says that it is, else beside this program.
-  public init(host: HostEnvironment) throws(ToolFailure) {
-    var candidates: [String] = []
-    if let given = host.variables["QUIRE_KERNEL"] { candidates.append(given) }
-    if let own = try? HostFolder.linkTarget(of: "/proc/self/exe"),
-      let folder = HostFolder.folder(of: own)
-    {
-      candidates.append("\(folder)/kernel.elf")
-    }
-    for candidate in candidates {
-      if let digest = try? ContentDigest.ofFile(candidate) {
-        path = candidate
-        self.digest = digest
-        return
-      }
-    }
-    throw ToolFailure(.failed, "the kernel's image is missing", "start the tool as ./quire")
-  }
-}

@@ -42,8 +42,6 @@ public struct MachineOptions: Sendable {
 
   public init() {}
 
-  /// The smallest machine that the tool starts; the kernel may want more and then says so.
-  public static var smallestMemory: ByteCount { ByteCount(1 << 20) }
   /// QEMU moves RAM beyond this to above 4 GiB.
   public static var largestMemory: ByteCount {
     ByteCount(3 << 30) - ByteCount(UInt64(ChannelLayout.byteCount))
@@ -55,7 +53,7 @@ public struct MachineOptions: Sendable {
 
   /// Refuses what no machine can be, and what this kernel has not yet.
   public func check() throws(ToolFailure) {
-    try Self.check(memory, "of memory", "--memory", Self.smallestMemory, Self.largestMemory)
+    try Self.check(memory, "of memory", "--memory", .zero, Self.largestMemory)
     try Self.check(disk, "of scratch disk", "--disk", Self.smallestDisk, Self.largestDisk)
     for pair in environment + settings {
       if let equals = pair.firstIndex(of: "="), equals > pair.startIndex { continue }
@@ -64,6 +62,11 @@ public struct MachineOptions: Sendable {
     for disk in swap { try disk.check() }
     try contiguousArea?.check(in: memory)
     try refuseWhatIsNotBuilt()
+  }
+
+  /// Refuses a machine that a kernel does not begin in.
+  func check(for kernel: KernelImage) throws(ToolFailure) {
+    try Self.check(memory, "of memory", "--memory", kernel.smallestMemory, Self.largestMemory)
   }
 
   private static func check(

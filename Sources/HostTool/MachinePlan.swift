@@ -24,7 +24,8 @@ struct MachinePlan {
   let isInteractive: Bool
 
   init(_ options: MachineOptions, host: HostEnvironment) throws(ToolFailure) {
-    try options.check()
+    kernel = try KernelImage(host: host)
+    try options.check(for: kernel)
     let folder = HostFolder.current
     let lookup = ProgramLookup(folders: host.programFolders, currentFolder: folder)
     let program = try lookup.path(of: options.program[0])
@@ -33,7 +34,6 @@ struct MachinePlan {
     for file in options.files { try packing.packFile(file.host, as: file.guest) }
     try packing.packPackages(DebianPackages())
     FixedFiles.add(to: &packing.contents)
-    kernel = try KernelImage(host: host)
     packed = packing.contents
     let cache = CacheFolder(environment: host.variables)
     disk = try RootDisk(packing.contents, cache: cache)

@@ -33,6 +33,7 @@ struct RunReport {
       ("pages_written", "\(statistics.pagesWritten)"),
       ("pages_dropped", "\(statistics.count(.pageDropped))"),
       ("processes", "\(statistics.count(.processForked) + 1)"),
+      ("processes_left", "\(statistics.leftCount)"),
       ("kills", "\(statistics.count(.outOfMemoryKill))"),
       ("virtual_nanoseconds", "\(statistics.lastTime)"),
       ("instructions", "\(result.instructions)"),

@@ -54,12 +54,12 @@ struct RunResult {
         ToolFailure(.failed, "every process waits for another for ever", "look at its last steps"))
     case .notStarted: self.init(.quire, Self.startFailure(value, options: options))
     case .tooSmall:
-      let least = (value + 0xF_FFFF) >> 20
+      let least = value == 0 ? "more --memory" : "at least --memory \((value + 1023) >> 10)K"
       self.init(
         .quire,
         ToolFailure(
           .failed, "\(options.memory.readable) of memory are too little",
-          "give at least --memory \(least)M"))
+          "give \(least)"))
     case .wordRefused:
       self.init(.quire, Self.wordFailure(RefusedWord(encoded: value), options: options))
     case .kernelFailed, .running:

@@ -11,6 +11,9 @@ struct RunStatistics: Equatable {
   private(set) var pagesWritten: UInt64 = 0
   /// System calls that the kernel does not have, in the order in which they were first made.
   private(set) var refusedCalls: [UInt64] = []
+  /// Processes that were still there when the program had ended, and went with it.
+  var leftCount: Int { left.count }
+  private var left: Set<UInt32> = []
   /// Virtual time of the first kill for want of memory.
   private(set) var firstKillTime: UInt64?
 
@@ -26,6 +29,8 @@ struct RunStatistics: Equatable {
     case .diskWriteCompleted: pagesWritten += UInt64(event.detail)
     case .systemCallRefused:
       if !refusedCalls.contains(event.value) { refusedCalls.append(event.value) }
+    case .signalSent:
+      if event.process == 1, event.detail == 9 { left.insert(event.owner) }
     case .outOfMemoryKill:
       if firstKillTime == nil { firstKillTime = event.time }
     default: break

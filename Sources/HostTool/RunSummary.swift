@@ -30,12 +30,24 @@ struct RunSummary {
   }
 
   private var ending: String? {
-    switch result.cause {
-    case .exit: result.status == 0 ? nil : "exit status \(result.status)"
-    case .signal: "by \(SignalNames.name(of: result.signal ?? 0)), exit status \(result.status)"
-    case .oom: "out of memory: killed by SIGKILL, exit status \(result.status)"
-    case .timeout: "by the time limit, exit status \(result.status)"
-    case .deadlock, .quire: nil
+    let text: String? =
+      switch result.cause {
+      case .exit: result.status == 0 ? nil : "exit status \(result.status)"
+      case .signal: "by \(SignalNames.name(of: result.signal ?? 0)), exit status \(result.status)"
+      case .oom: "out of memory: killed by SIGKILL, exit status \(result.status)"
+      case .timeout: "by the time limit, exit status \(result.status)"
+      case .deadlock, .quire: nil
+      }
+    let parts = [text, left].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
+  }
+
+  /// Processes that the program left behind.
+  private var left: String? {
+    switch result.statistics.leftCount {
+    case 0: nil
+    case 1: "1 process that it left was killed"
+    case let count: "\(grouped(UInt64(count))) processes that it left were killed"
     }
   }
 

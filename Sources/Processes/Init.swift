@@ -20,6 +20,7 @@ extension Kernel {
   public func run() -> Never {
     do {
       try fileSystems.mountRoot()
+      if let refused = takeWords() { stop(.wordRefused, value: refused.encoded) }
       try startProgram()
     } catch {
       stop(.notStarted, value: UInt64(error.rawValue))

@@ -13,8 +13,12 @@ import PageFrames
 
 /// From a machine to a kernel.
 extension Kernel {
-  /// Seconds since the epoch when virtual time begins: the first of January 2026.
-  private static var bootTime: UInt64 { 1_767_225_600 }
+  /// Seconds since the epoch when virtual time begins: what the host says, or the first of
+  /// January 2026.
+  private static func bootTime(_ machine: M) -> UInt64 {
+    let given = machine.channel.load(UInt64.self, at: ChannelLayout.bootTimeOffset)
+    return given == 0 ? 1_767_225_600 : given
+  }
 
   /// Builds a kernel out of the RAM that a machine describes; nothing runs yet.
   ///
@@ -31,7 +35,7 @@ extension Kernel {
         diskByteCount: machine.channel.load(UInt64.self, at: ChannelLayout.diskBytesOffset),
         terminals: machine.channel.load(UInt64.self, at: ChannelLayout.terminalsOffset),
         seed: machine.channel.load(UInt64.self, at: ChannelLayout.seedOffset),
-        bootTime: bootTime),
+        bootTime: bootTime(machine)),
       core.frames)
     let process = try core.heap.allocate(Process(identifier: 1, group: 1, session: 1))
     let task = try core.heap.allocate(

@@ -49,8 +49,10 @@ struct MachineArguments: ParsableArguments {
   var seed: UInt64 = 0
   @Option(
     help: ArgumentHelp(
-      "The kernel's command line: audit checks the memory at the end of every process; \
-      clock=host begins at the host's time.",
+      """
+      The kernel's command line: audit checks the memory at the end of every process; clock=host \
+      begins at the host's time.
+      """,
       valueName: "WORDS"))
   var boot: String = ""
   @Option(help: "The device model that virtual time uses.")

@@ -88,10 +88,6 @@ struct ArgumentTests {
 
   @Test func `memory has a least and a most`() throws {
     var options = MachineOptions()
-    options.memory = ByteCount(1 << 20)
-    #expect(
-      throws: ToolFailure(.failed, "1 MiB of memory are too little", "give at least --memory 4M")
-    ) { try options.check() }
     options.memory = ByteCount(4 << 30)
     #expect(throws: ToolFailure.self) { try options.check() }
     options.memory = MachineOptions.largestMemory

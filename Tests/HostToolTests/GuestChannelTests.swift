@@ -270,11 +270,12 @@ struct GuestChannelTests {
     var block = ArgumentBlock()
     block.add(.program, "/bin/x")
     channel.prepare(
-      arguments: try block.finished(), terminals: 2, seed: 5, diskBytes: 4096)
+      arguments: try block.finished(), terminals: 2, seed: 5, diskBytes: [4096, 8192])
     #expect(memory.load(ChannelLayout.magicOffset) == ChannelLayout.magic)
     #expect(memory.load(ChannelLayout.memoryBytesOffset) == 4 << 20)
     #expect(memory.load(ChannelLayout.argumentBytesOffset) == 9)
     #expect(memory.load(ChannelLayout.diskBytesOffset) == 4096)
+    #expect(memory.load(ChannelLayout.diskBytesOffset + 8) == 8192)
     let bytes = memory.withChannel(at: ChannelLayout.argumentsOffset, count: 9) { Array($0) }
     #expect(bytes == [1] + Array("/bin/x".utf8) + [0, 0])
     #expect(memory.number(at: UInt64(4 << 20), bytes: 8) == ChannelLayout.magic)

@@ -54,11 +54,31 @@ check "no verb: 64" refuses 64 "no verb"
 check "an unknown verb: 64" refuses 64 "bogus" bogus
 check "no program: 64" refuses 64 "no program" run
 check "an unknown option: 64" refuses 64 "--bogus" run --bogus true
-check "an option that is not built: 64" refuses 64 "--swap" run --swap 1M -- true
+check "swap is not there yet: 125" refuses 125 "swap" run --swap 1M -- true
+check "an impossible swap disk: 64" refuses 64 "pages" run --swap 5000 -- true
+check "a missing swap image: 64" refuses 64 "/no/such" run --swap /no/such:3 -- true
+check "a priority that Linux has not: 64" refuses 64 "40000" run --swap /no/such:40000 -- true
+head -c 65536 /dev/zero >"$work/zeros"
+check "a file without swap signature: 64" refuses 64 "signature" run --swap "$work/zeros" -- true
+check "contiguous areas are not there yet: 125" refuses 125 "contiguous" run --cma 16M -- true
+check "an area beyond memory: 64" refuses 64 "reaches" run --cma 512M -- true
+check "an area where none can begin: 64" refuses 64 "4M" run --cma 4M@5M -- true
+check "an area that is none: 64" refuses 64 "16M@x" run --cma 16M@x -- true
+check "i686 is not there yet: 125" refuses 125 "i686" run --arch i686 -- true
+check "another architecture: 64" refuses 64 "mips" run --arch mips -- true
+check "KVM is not there yet: 125" refuses 125 "KVM" run --accel kvm -- true
+check "an unknown boot word: 64" refuses 64 "bogus" run --boot 'audit bogus' -- busybox true
+check "an unknown setting: 64" refuses 64 "vm.bogus" run --set vm.bogus=1 -- busybox true
+check "a setting without a value: 64" refuses 64 "vm.x" run --set vm.x -- busybox true
+check "a disk too small: 125 and the least" refuses 125 "--disk 1M" run --disk 64K -- true
+check "a disk too large: 125 and the most" refuses 125 "--disk 1T" run --disk 2T -- true
 check "a size that is none: 64" refuses 64 "banana" run --memory banana -- true
 check "a missing value: 64" refuses 64 "--memory" run --memory
 check "a variable without a name: 64" refuses 64 "FOO" run --env FOO -- true
-check "a machine too small: 125 and the least" refuses 125 "--memory 4M" run --memory 1M -- true
+check "a machine too small: 125 and the least" refuses 125 "--memory 1" run --memory 1M -- true
+least=$(grep -oE -- '--memory [0-9]+K' "$work/err" | grep -oE '[0-9]+K')
+check "which is true" test "$("$quire" run --quiet --boot audit --memory "${least:-0}" -- \
+  busybox echo here 2>&1)" == here
 check "a machine too large: 125 and the most" refuses 125 "at most" run --memory 8G -- true
 check "more than one CPU: 125" refuses 125 "CPU" run --cpus 2 -- true
 check "a missing program: 127" refuses 127 "no-such-program" run -- no-such-program
