@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,38 +141,6 @@ int copy_content(const char *source, const char *target) {
   close(from);
   if (close(to) != 0 && result == 0) result = -errno;
   return result;
-}
-
-static volatile sig_atomic_t first_signal;
-
-static void mark_signal(int number) {
-  if (first_signal == 0) first_signal = number;
-  alarm(1);
-}
-
-void watch_signals(void) {
-  struct sigaction marking = {.sa_handler = mark_signal};
-  sigemptyset(&marking.sa_mask);
-  const int watched[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
-  for (size_t place = 0; place < sizeof watched / sizeof *watched; place++) {
-    struct sigaction before;
-    sigaction(watched[place], NULL, &before);
-    // A background job of a shell without job control keeps ignoring SIGINT.
-    if (before.sa_handler == SIG_IGN && watched[place] != SIGALRM) continue;
-    sigaction(watched[place], &marking, NULL);
-  }
-  struct sigaction ignoring = {.sa_handler = SIG_IGN};
-  sigaction(SIGPIPE, &ignoring, NULL);
-}
-
-int watched_signal(void) { return first_signal; }
-
-void start_timer(uint64_t milliseconds) {
-  struct itimerval timer = {
-      .it_value = {.tv_sec = (time_t)(milliseconds / 1000),
-                   .tv_usec = (suseconds_t)(milliseconds % 1000 * 1000)},
-      .it_interval = {.tv_usec = 100000}};
-  setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 int wait_readable(int descriptor, uint64_t microseconds) {

@@ -40,13 +40,46 @@ int make_unnamed_file(const char *folder, uint64_t bytes);
 /// Returns 0 or -errno.
 int copy_content(const char *source, const char *target);
 
-/// From now on SIGINT, SIGTERM, SIGHUP and the timer set a mark; SIGPIPE is ignored.
-/// Each mark is repeated so that a call which was about to block is interrupted too.
+uint64_t monotonic_nanoseconds(void);
+
+/// From now on SIGINT, SIGTERM, SIGHUP and the timer set a mark that ends the machine; SIGWINCH,
+/// SIGTSTP and SIGCONT set marks of their own; SIGPIPE is ignored.
 void watch_signals(void);
-/// The first signal that was marked, or 0.
+/// The first signal that ends the machine, or 0; SIGALRM for the time limit. It is repeated, so
+/// that a call which was about to block is interrupted too.
 int watched_signal(void);
 /// Marks SIGALRM after so many milliseconds.
 void start_timer(uint64_t milliseconds);
+
+/// Where signals for the machine go: a ring of bytes and its counters, which stay mapped.
+struct signal_ring {
+  void *head;
+  const void *tail;
+  uint8_t *bytes;
+  uint64_t size;
+};
+/// The first of SIGINT, SIGTERM and SIGHUP goes into the ring from now on; the machine ends only
+/// by the second, or where it does not take the first within a second. NULL: no longer.
+void forward_signals(const struct signal_ring *target);
+/// The signal that was forwarded, or 0.
+int forwarded_any(void);
+/// Each says once that its signal came: SIGWINCH, SIGTSTP, SIGCONT.
+int take_window_change(void);
+int take_stop(void);
+int take_continuation(void);
+
+/// Keeps the settings of a terminal and starts a process that sets them again if this one ends
+/// without `terminal_close()`, however that happens. Returns 0 or -errno.
+int terminal_open(int terminal);
+/// All of cfmakeraw(), unless this process is in the background. Returns whether, or -errno.
+int terminal_make_raw(int terminal);
+/// The settings that the terminal had.
+void terminal_restore(int terminal);
+/// The same for good.
+void terminal_close(int terminal);
+/// The window of the first standard stream that is a terminal: rows, columns, width and height,
+/// 16 bits each from the lowest; 0 where none is.
+uint64_t terminal_window(void);
 
 /// Waits until a descriptor can be read (-1: none), at most so long. Says whether it can.
 int wait_readable(int descriptor, uint64_t microseconds);
