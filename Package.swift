@@ -61,10 +61,10 @@ let package = Package(
     layer("KernelHeap", on: hardware + ["PageFrames"]),
     layer("PageTables", on: hardware + ["PageFrames"]),
     suite("PageTablesTests", of: hardware + ["PageFrames", "PageTables", "SimulatedMachine"]),
-    layer("KernelMappings", on: hardware + ["PageFrames", "PageTables"]),
+    layer("KernelMappings", on: mechanisms),
     suite(
       "KernelMappingsTests",
-      of: hardware + ["PageFrames", "PageTables", "KernelMappings", "SimulatedMachine"]),
+      of: mechanisms + ["KernelMappings", "SimulatedMachine"]),
     // L4
     layer("AddressSpaces", on: mechanisms),
     // L5

@@ -9,33 +9,32 @@ import MemoryUnits
 public struct KernelLayout: Sendable, BitwiseCopyable {
   /// Where physical address 0 is seen. Linux: `PAGE_OFFSET`.
   public var directMap: VirtualAddress
-  /// Where the area of kernel stacks begins. Linux: in `VMALLOC_START`.
-  public var stacks: VirtualAddress
-  /// Stacks that the area has room for.
-  public var stackLimit: Int
+  /// Where memory is mapped page by page: stacks, areas, devices. Linux: `VMALLOC_START`.
+  public var areas: VirtualAddress
+  /// The pages of that window. Linux: `VMALLOC_END`.
+  public var areaPages: PageCount
 
-  public init(directMap: VirtualAddress, stacks: VirtualAddress, stackLimit: Int) {
+  public init(directMap: VirtualAddress, areas: VirtualAddress, areaPages: PageCount) {
     self.directMap = directMap
-    self.stacks = stacks
-    self.stackLimit = stackLimit
+    self.areas = areas
+    self.areaPages = areaPages
   }
 
-  /// The direct map at ffff888000000000, stacks at ffffc90000000000.
+  /// The direct map at ffff888000000000, areas at ffffc90000000000 for 512 GiB, as far as one
+  /// table below the root reaches (Linux: 32 TiB).
   public static var x86_64: Self {
     Self(
       directMap: VirtualAddress(0xFFFF_8880_0000_0000),
-      stacks: VirtualAddress(0xFFFF_C900_0000_0000), stackLimit: 16_384)
+      areas: VirtualAddress(0xFFFF_C900_0000_0000), areaPages: PageCount(1 << 27))
   }
 
-  /// The direct map at 3 GiB for 896 MiB, stacks behind it and a gap of 8 MiB; PAE or not.
+  /// The direct map at 3 GiB for 896 MiB, areas behind it and a gap of 8 MiB, up to 16 MiB below
+  /// the end; PAE or not.
   public static var i386: Self {
     Self(
-      directMap: VirtualAddress(0xC000_0000), stacks: VirtualAddress(0xF880_0000),
-      stackLimit: 2048)
+      directMap: VirtualAddress(0xC000_0000), areas: VirtualAddress(0xF880_0000),
+      areaPages: PageCount(0x6800))
   }
-
-  /// A stack and the guard page below it.
-  static var stackStride: PageCount { KernelStack.pageCount + PageCount(1) }
 }
 
 /// A run of physical memory or device registers, seen at a run of addresses.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelHeap
 import Machine
 import MemoryEvents
 import MemoryUnits
@@ -11,10 +12,10 @@ import PageTables
 ///
 ///     ffff888000000000  direct map: all RAM, writable, never executed; what of the image is
 ///                       not writable is not writable here either; device registers, uncached
-///     ffffc90000000000  kernel stacks: one page that nothing maps, then four of stack, …
+///     ffffc90000000000  areas: kernel stacks and other memory page by page, guard pages between
 ///     ffffffff80000000  the image: text, constants, data, each with its rights
 ///
-/// Built in this order, then never changed except for stacks: `init`, `mapImage` for each part,
+/// Built in this order, then never changed except for areas: `init`, `mapImage` for each part,
 /// `mapMemory` for each run of RAM, `mapDevice`, `activate`, then the first program's root.
 ///
 /// A value that is a reference. Context of all verbs: the kernel lock is held, none sleeps.
@@ -25,19 +26,21 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   public let layout: KernelLayout
   /// The root that all others share the kernel's half of. Linux: `swapper_pg_dir`.
   public let root: PageFrameNumber
-  let slots: StackSlots
+  /// Memory mapped page by page, kernel stacks included.
+  public let areas: VirtualAreas<M>
 
   /// Makes the root, and the tables that must be there before it is shared.
   ///
   /// - Throws: what the page allocator throws; the machine is too small then.
-  public init(tables: PageTables<M>, layout: KernelLayout) throws(AllocationError) {
+  public init(
+    tables: PageTables<M>, heap: ObjectHeap<M>, layout: KernelLayout
+  ) throws(AllocationError) {
     self.tables = tables
     self.layout = layout
     root = try tables.makeRoot(sharing: nil)
-    let request = FrameRequest(kind: .plain, content: .zeroed)
-    let frame = try tables.frames.allocate(request).surrender()
-    slots = StackSlots(limit: layout.stackLimit, in: tables.machine.directMap.frame(frame))
-    try makeSharedTables(from: layout.stacks, to: stackAddress(layout.stackLimit))
+    areas = try VirtualAreas(
+      tables: tables, heap: heap, root: root, window: layout.areas, pageCount: layout.areaPages)
+    try makeSharedTables(from: layout.areas, layout.areaPages)
   }
 
   /// Maps a part of the kernel's image where it was linked.
@@ -100,7 +103,7 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   }
 
   /// The kernel stacks that are in use. Linux: `NR_KERNEL_STACK_KB`.
-  public var stackCount: Int { slots.usedCount }
+  public var stackCount: Int { areas.state.value.stackCount }
 
   private func isAligned(
     _ address: VirtualAddress, _ frame: PageFrameNumber, _ size: UInt64
@@ -126,15 +129,15 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   /// Makes the tables just below the root for a range, so that copies of the root see all that
   /// is mapped there later.
   private func makeSharedTables(
-    from start: VirtualAddress, to end: VirtualAddress
+    from start: VirtualAddress, _ pageCount: PageCount
   ) throws(AllocationError) {
-    let size = M.Format.pageSize(level: M.Format.rootLevel).bytes
-    var address = VirtualAddress(start.value & ~(size - 1))
-    while address < end {
-      var cursor = tables.cursor(root, at: address)
+    let size = M.Format.pageSize(level: M.Format.rootLevel)
+    let last = (start.page + pageCount).value - 1
+    var page = start.page.value
+    while page <= last {
+      var cursor = tables.cursor(root, at: PageNumber(page).address)
       try cursor.makeTables(downTo: M.Format.rootLevel - 1)
-      guard let next = address.advanced(by: ByteCount(size)) else { return }
-      address = next
+      page = (page | (size.bytes / PageSize.base.bytes - 1)) + 1
     }
   }
 }

@@ -46,7 +46,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
       ByteCount(UInt64(MemoryLayout<MemoryState>.size)), on: machine)
     frames.takeOver(&boot)
     tables = PageTables(frames: frames)
-    mappings = try Self.mapKernel(tables, description)
+    mappings = try Self.mapKernel(tables, heap, description)
     let zeroRequest = FrameRequest(kind: .plain, content: .zeroed)
     let zeroFrame = try frames.allocate(zeroRequest).surrender()
     memory = Resident(
@@ -54,9 +54,10 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
   }
 
   private static func mapKernel(
-    _ tables: PageTables<M>, _ description: BootDescription
+    _ tables: PageTables<M>, _ heap: ObjectHeap<M>, _ description: BootDescription
   ) throws(AllocationError) -> KernelMappings<M> {
-    let mappings = try KernelMappings(tables: tables, layout: description.layout)
+    let mappings = try KernelMappings(
+      tables: tables, heap: heap, layout: description.layout)
     for index in 0..<description.image.count {
       guard let part = description.image[index] else { continue }
       try mappings.mapImage(part.range, part.protection)

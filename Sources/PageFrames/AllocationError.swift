@@ -8,6 +8,8 @@ public enum AllocationError: Error, Sendable, BitwiseCopyable {
   case orderTooLarge
   /// Larger than the allocator's largest object.
   case tooLarge
+  /// Nothing was asked for. Linux: `ZERO_SIZE_PTR`.
+  case zeroSize
   /// Failed on purpose, by a test. Linux: `should_failslab()`, `fail_page_alloc`.
   case injected
 }

@@ -4,6 +4,7 @@ import AddressSpaces
 import FileSystems
 import IntrusiveStructures
 import KernelHeap
+import KernelMappings
 import LinuxABI
 import Machine
 import MemoryEvents
@@ -19,6 +20,7 @@ extension Kernel {
   public func relieve(_ shortfall: Shortfall) -> Relief {
     if Reclaim(self).freeFilePages(for: shortfall) > .zero { return .progress }
     if fileSystems.shrinkInodes(to: 0) { return .progress }
+    if mappings.shrink() { return .progress }
     return OutOfMemory(self).relieve(shortfall)
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelHeap
 import KernelMappings
 import MemoryUnits
 import PageFrames
@@ -18,9 +19,10 @@ import Testing
       memory.add(from: PhysicalAddress(0), size)
       let frames = try PageFrames(
         machine: machine, memory: &memory, zones: .i386(), cpuCount: 1)
+      let heap = try ObjectHeap(frames: frames, memory: &memory)
       frames.takeOver(&memory)
       let tables = PageTables(frames: frames)
-      let mappings = try KernelMappings(tables: tables, layout: .i386)
+      let mappings = try KernelMappings(tables: tables, heap: heap, layout: .i386)
       try mappings.mapMemory(from: PhysicalAddress(0), size)
       let root = try tables.makeRoot(sharing: mappings.root)
       machine.activate(root: root)

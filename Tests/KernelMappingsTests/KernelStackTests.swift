@@ -40,11 +40,12 @@ import Testing
       #expect(test.canAccess(page(stack, 1), .write))
       try test.mappings.tables.check(root, .kernel) { _, _, _ in }
       test.mappings.freeStack(stack)
+      test.mappings.shrink()
       #expect(!test.canAccess(page(stack, 1), .read))
     }
   }
 
-  @Test func `the lowest free place is the next, and frames go back`() throws {
+  @Test func `freed stacks are kept for the next, and go back when memory is short`() throws {
     try TestMappings.run { test in
       let first = try (0..<70).map { _ in try test.mappings.allocateStack() }
       #expect(test.mappings.stackCount == 70)
@@ -52,12 +53,18 @@ import Testing
         _ = try test.machine.access(page(first[index], 2), .write, by: .kernel)
         test.mappings.freeStack(first[index])
       }
-      for index in [3, 12, 65] {
+      for index in [65, 3] {
         let next = try test.mappings.allocateStack()
         #expect(next == first[index])
       }
+      // The third was unmapped, and its place waits for a flush.
+      #expect(test.leaf(page(first[12], 2).value) == nil)
+      test.mappings.shrink()
+      let next = try test.mappings.allocateStack()
+      #expect(next == first[12])
       for stack in first { test.mappings.freeStack(stack) }
-      #expect(test.mappings.stackCount == 0)
+      test.mappings.shrink()
+      #expect(test.mappings.stackCount == 0 && test.mappings.areas.areaCount == 0)
       let kinds = (0..<UInt32(2048)).map { test.frames.table[PageFrameNumber($0)].kind }
       #expect(!kinds.contains(.kernelStack))
       try test.mappings.tables.check(test.mappings.root, .kernel) { _, _, _ in }
@@ -76,6 +83,7 @@ import Testing
         }
       }
       #expect(failure == .outOfMemory && stacks.count == test.mappings.stackCount)
+      test.mappings.shrink()
       let kinds = (0..<UInt32(2048)).map { test.frames.table[PageFrameNumber($0)].kind }
       #expect(kinds.count { $0 == .kernelStack } == 4 * stacks.count)
       test.mappings.freeStack(stacks[0])
@@ -101,6 +109,7 @@ import Testing
         }
         #expect(test.mappings.stackCount == live.count)
       }
+      test.mappings.shrink()
       var mapped = 0
       try test.mappings.tables.check(test.mappings.root, .kernel) { address, _, _ in
         if address.value >> 40 == 0xFFFFC9 { mapped += 1 }

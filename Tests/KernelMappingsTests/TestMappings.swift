@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelHeap
 import KernelMappings
 import Machine
 import MemoryUnits
@@ -14,6 +15,7 @@ struct TestMappings {
 
   let machine: Simulation
   let frames: PageFrames<Simulation>
+  let heap: ObjectHeap<Simulation>
   let mappings: KernelMappings<Simulation>
 
   /// The image: text of three pages at 1 MiB, constants of two, data of five, no page, a stack.
@@ -39,8 +41,12 @@ struct TestMappings {
       memory.reserve(from: text.start, ByteCount(0xF000))
       let frames = try PageFrames(
         machine: machine, memory: &memory, zones: .x86_64, cpuCount: 1)
+      let liveness = machine.hostMemory(byteCount: Liveness.byteCount(for: machine.directMap))
+      let heap = try ObjectHeap(
+        frames: frames, memory: &memory, liveness: .tracked(liveness))
       frames.takeOver(&memory)
-      let mappings = try KernelMappings(tables: PageTables(frames: frames), layout: .x86_64)
+      let mappings = try KernelMappings(
+        tables: PageTables(frames: frames), heap: heap, layout: .x86_64)
       try mappings.mapImage(text, [.read, .execute])
       try mappings.mapImage(constants, .read)
       try mappings.mapImage(data, [.read, .write])
@@ -48,12 +54,16 @@ struct TestMappings {
       try mappings.mapMemory(from: PhysicalAddress(0), memorySize)
       try mappings.mapDevice(at: device, ByteCount(0x1000))
       mappings.activate()
-      try body(TestMappings(machine: machine, frames: frames, mappings: mappings))
+      try body(TestMappings(machine: machine, frames: frames, heap: heap, mappings: mappings))
     }
   }
 
   func leaf(_ address: UInt64) -> DecodedEntry.Leaf? {
     mappings.tables.translate(mappings.root, VirtualAddress(address))?.leaf
+  }
+
+  var plainFrameCount: Int {
+    (0..<UInt32(2048)).count { frames.table[PageFrameNumber($0)].kind == .plain }
   }
 
   func canAccess(_ address: VirtualAddress, _ kind: Trap.Access) -> Bool {
