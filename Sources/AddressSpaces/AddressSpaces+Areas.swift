@@ -59,11 +59,26 @@ extension AddressSpaces {
     updateGaps(around: area)
   }
 
-  func remove(_ area: Reference<Area>, from space: Reference<AddressSpace>) {
-    let next = self.area(after: area)
+  /// Enters an area that begins where another ends and was a part of it, so that no gap changes.
+  func insert(_ area: Reference<Area>, behind lower: Reference<Area>) {
+    let space = heap[lower].space
+    heap[area].gapBefore = 0
+    heap[area].largestGap = 0
+    heap[space].areas.insert(area, after: lower, in: areaLinks)
+    heap[space].areaCount += 1
+  }
+
+  /// Takes an area out whose pages a neighbour has taken over.
+  func removeCovered(_ area: Reference<Area>) {
+    let space = heap[area].space
     if heap[space].lastFound.reference == area { heap[space].lastFound = Link(nil) }
     heap[space].areas.remove(area, in: areaLinks)
     heap[space].areaCount -= 1
+  }
+
+  func remove(_ area: Reference<Area>, from space: Reference<AddressSpace>) {
+    let next = self.area(after: area)
+    removeCovered(area)
     if let next { updateGap(before: next) }
   }
 

@@ -19,23 +19,29 @@ extension AddressSpaces {
       && heap[lower].index(of: heap[upper].start) == heap[upper].fileIndex
   }
 
-  /// Makes one area of this one and the next, if they are alike; returns what covers both.
-  ///
-  /// Linux: `vma_merge()`.
+  /// Makes one area of this one and the next, if they are alike; returns what covers this one.
   @discardableResult
   func mergedWithNext(_ area: Reference<Area>) -> Reference<Area> {
-    guard let next = self.area(after: area), couldMerge(area, next),
-      haveOneRegion(area, next)
-    else { return area }
+    guard let next = self.area(after: area), let merged = merged(area, next) else { return area }
+    noteEnd(of: merged)
+    return merged
+  }
+
+  /// Makes one area of two neighbours, if they are alike; returns what covers both, for
+  /// `noteEnd` to be told of.
+  ///
+  /// Linux: `vma_merge()`.
+  private func merged(_ area: Reference<Area>, _ next: Reference<Area>) -> Reference<Area>? {
+    guard couldMerge(area, next), haveOneRegion(area, next) else { return nil }
     if heap[area].region.reference == nil, heap[next].region.reference != nil {
       // The one with a region stays: its links are extended downwards.
       resize(next, start: heap[area].start, end: heap[next].end)
       absorb(area)
+      updateGap(before: next)
       return next
     }
-    // Before the other goes, so that no gap opens between the two for a moment, which the tree
-    // would remember up to its root.
-    resize(area, start: heap[area].start, end: heap[next].end)
+    // The gap behind the two stays as it was.
+    heap[area].end = heap[next].end
     absorb(next)
     return area
   }
@@ -50,9 +56,9 @@ extension AddressSpaces {
     return first == second && hasSingleRegion(one) && hasSingleRegion(other)
   }
 
-  /// Takes an area out without touching its pages, which its neighbour is about to cover.
+  /// Takes an area out without touching its pages, which its neighbour covers now.
   private func absorb(_ area: Reference<Area>) {
-    remove(area, from: heap[area].space)
+    removeCovered(area)
     if let file = heap[area].file.reference {
       removeMapping(area, of: file)
       heap[file].users -= 1
@@ -65,15 +71,17 @@ extension AddressSpaces {
   func mergeAround(_ range: PageRange, in space: Reference<AddressSpace>) {
     let from = range.start.value > 0 ? PageNumber(range.start.value - 1) : range.start
     guard var area = firstArea(in: space, endingAfter: from) else { return }
-    while heap[area].start <= range.end {
-      let merged = mergedWithNext(area)
-      if merged == area {
-        guard let next = self.area(after: area) else { return }
-        if heap[next].start > range.end { return }
-        area = next
-      } else {
+    var grown: Reference<Area>?
+    while heap[area].end <= range.end, let next = self.area(after: area) {
+      if let merged = merged(area, next) {
+        grown = merged
         area = merged
+      } else {
+        if let grown { noteEnd(of: grown) }
+        grown = nil
+        area = next
       }
     }
+    if let grown { noteEnd(of: grown) }
   }
 }

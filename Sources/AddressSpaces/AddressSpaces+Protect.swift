@@ -55,6 +55,6 @@ extension AddressSpaces {
         before: end, granted, keepingWrite: protection.contains(.write))
       found = cursor.moveToNextOccupied(before: end)
     }
-    machine.flush(.space)
+    tables.flush(from: heap[area].start.address, pages)
   }
 }

@@ -165,6 +165,11 @@ extension AddressSpaces {
   /// Changes where an area ends; its place in every tree stays.
   func setEnd(of area: Reference<Area>, to end: PageNumber) {
     heap[area].end = end
+    noteEnd(of: area)
+  }
+
+  /// Tells the trees of the reverse map that an area ends elsewhere.
+  func noteEnd(of area: Reference<Area>) {
     if let file = heap[area].file.reference {
       heap[file].mappings.refresh(area, in: mappingLinks)
     }

@@ -56,7 +56,7 @@ extension AddressSpaces {
     upper.clearLinks()
     let new = try makeArea(upper, withRegionsOf: area)
     setEnd(of: area, to: page)
-    insert(new, into: space)
+    insert(new, behind: area)
     return new
   }
 

@@ -29,6 +29,16 @@ public struct DirectMap: BitwiseCopyable, Sendable {
     block(at: frame.address, byteCount: ByteCount(PageSize.base.bytes))
   }
 
+  /// The words of a frame, for page tables, with one check.
+  ///
+  /// - Precondition: the frame lies below the limit.
+  public func words(of frame: PageFrameNumber) -> FrameWords {
+    precondition(frame.value < memory.byteCount &>> 12, "a frame beyond the direct map")
+    // SAFETY: a whole frame from there on is in the memory, as just checked.
+    return unsafe FrameWords(
+      unsafeBase: memory.base + (Int(truncatingIfNeeded: frame.value) &<< 12))
+  }
+
   /// Reads a plain value, at any alignment.
   public func load<Value: BitwiseCopyable>(
     _ type: Value.Type, at address: PhysicalAddress

@@ -9,11 +9,10 @@ import MemoryUnits
 public struct FrameWords: BitwiseCopyable, @unchecked Sendable {
   private let base: UnsafeMutableRawPointer
 
-  /// - Parameter block: a frame's bytes, from its first one on.
-  public init(_ block: MemoryBlock) {
-    block.check(0, Int(PageSize.base.bytes))
-    // SAFETY: only kept; a whole frame is behind it, as checked.
-    unsafe base = block.base
+  /// - Parameter base: where a whole frame's bytes are.
+  init(unsafeBase base: UnsafeMutableRawPointer) {
+    // SAFETY: only kept; the caller answers for it, by the label.
+    unsafe self.base = base
   }
 
   /// The words of 8 bytes; the index counts modulo 512.
@@ -73,5 +72,33 @@ public struct FrameWords: BitwiseCopyable, @unchecked Sendable {
       place &+= 1
     }
     return nil
+  }
+
+  /// The words of 8 bytes that are not zero, from one index on.
+  public func occupiedCount(wideFrom first: Int, count: Int) -> Int {
+    var occupied = 0
+    for place in first..<first + count where self[wide: place] != 0 { occupied &+= 1 }
+    return occupied
+  }
+
+  /// The words of 4 bytes that are not zero, from one index on.
+  public func occupiedCount(narrowFrom first: Int, count: Int) -> Int {
+    var occupied = 0
+    for place in first..<first + count where self[narrow: place] != 0 { occupied &+= 1 }
+    return occupied
+  }
+
+  /// Moves bytes to another frame; zeros take their place.
+  ///
+  /// - Precondition: both runs are inside their frames.
+  public func move(from offset: Int, byteCount: Int, to other: FrameWords, at target: Int) {
+    let size = Int(PageSize.base.bytes)
+    precondition(
+      byteCount >= 0 && offset >= 0 && target >= 0 && offset <= size - byteCount
+        && target <= size - byteCount, "beyond the frame")
+    // SAFETY: both runs are inside their frames, as just checked.
+    unsafe (other.base + target).copyMemory(from: base + offset, byteCount: byteCount)
+    // SAFETY: as above.
+    unsafe (base + offset).initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
   }
 }

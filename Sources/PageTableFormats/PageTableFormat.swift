@@ -47,6 +47,8 @@ public protocol PageTableFormat: Sendable {
   static func software(_ entry: SoftwareEntry) -> UInt64
   /// What an entry says.
   static func decode(_ entry: UInt64, level: Int) -> DecodedEntry
+  /// The table that an entry above level 0 leads to: what `decode` says, for the walk.
+  static func tableFrame(_ entry: UInt64) -> PageFrameNumber?
 
   /// The leaf with other rights (read, write, execute, user).
   ///
@@ -64,6 +66,11 @@ public protocol PageTableFormat: Sendable {
 }
 
 extension PageTableFormat {
+  public static func tableFrame(_ entry: UInt64) -> PageFrameNumber? {
+    guard case .table(let frame) = decode(entry, level: 1) else { return nil }
+    return frame
+  }
+
   /// The level of a root.
   public static var rootLevel: Int { levelCount - 1 }
 

@@ -54,6 +54,14 @@ public enum X8664Format: PageTableFormat {
     X86WideEntry.decode(entry, level: level)
   }
 
+  public static func tableFrame(_ entry: UInt64) -> PageFrameNumber? {
+    guard entry & (X86EntryBits.present | X86EntryBits.large) == X86EntryBits.present else {
+      return nil
+    }
+    return PageFrameNumber(
+      UInt32(truncatingIfNeeded: (entry & X86WideEntry.frameMask) &>> 12))
+  }
+
   @inline(__always)
   public static func protecting(
     _ entry: UInt64, _ protection: Protection, level: Int

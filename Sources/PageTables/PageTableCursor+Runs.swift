@@ -27,13 +27,13 @@ extension PageTableCursor {
     precondition(level == 0, "only base pages are taken in a run")
     let count = entriesLeft(before: limit)
     let page = address.page
-    let used = entryCount
+    let (table, first, used) = (table, index, entryCount)
     var taken: UInt32 = 0
     var step = 0
     while step < count && taken < used {
-      let old = self[ahead: step]
+      let old = table[first &+ step]
       if old != 0 {
-        self[ahead: step] = 0
+        table[first &+ step] = 0
         taken &+= 1
         let entry = M.Format.decode(old, level: 0)
         let address = VirtualAddress((page.value &+ UInt64(step)) &<< PageSize.base.shift)
@@ -69,18 +69,19 @@ extension PageTableCursor {
       level == 0 && other.level == 0 && address == other.address, "two places are not one run")
     let count = entriesLeft(before: limit)
     let page = address.page
-    let used = other.entryCount
+    let (copies, originals) = (table, other.table)
+    let (first, used) = (index, other.entryCount)
     var (seen, shared) = (0 as UInt32, 0 as UInt32)
     var step = 0
     while step < count && seen < used {
-      let old = other[ahead: step]
+      let old = originals[first &+ step]
       if old != 0 {
         seen &+= 1
         if case .leaf(let leaf) = M.Format.decode(old, level: 0) {
-          precondition(self[ahead: step] == 0, "something is mapped where pages are shared")
+          precondition(copies[first &+ step] == 0, "something is mapped where pages are shared")
           let kept = M.Format.writeProtecting(old)
-          if kept != old { other[ahead: step] = kept }
-          self[ahead: step] = M.Format.clearingAccessed(kept)
+          if kept != old { originals[first &+ step] = kept }
+          copies[first &+ step] = M.Format.clearingAccessed(kept)
           shared &+= 1
           body(leaf, page + PageCount(step))
         }
@@ -103,19 +104,7 @@ extension PageTableCursor {
   ) -> PageCount {
     precondition(level == 0 && other.level == 0, "only base pages are moved")
     let count = min(limit.value, min(entriesLeft, other.entriesLeft))
-    let used = entryCount
-    var moved: UInt32 = 0
-    var step = 0
-    while step < count && moved < used {
-      let entry = self[ahead: step]
-      if entry != 0 {
-        precondition(other[ahead: step] == 0, "something is mapped where pages are moved to")
-        other[ahead: step] = entry
-        self[ahead: step] = 0
-        moved &+= 1
-      }
-      step &+= 1
-    }
+    let moved = UInt32(table.move(from: index, count: count, to: other.table, at: other.index))
     countEntries(0 &- moved)
     other.countEntries(moved)
     return PageCount(count)
@@ -132,17 +121,20 @@ extension PageTableCursor {
   ) {
     precondition(level == 0, "only base pages are protected in a run")
     let count = entriesLeft(before: limit)
-    let used = entryCount
+    let (table, first, used) = (table, index, entryCount)
     let writable = write ? protection.union(.write) : protection
     var seen: UInt32 = 0
     var step = 0
     while step < count && seen < used {
-      let old = self[ahead: step]
+      let old = table[first &+ step]
       if old != 0 {
         seen &+= 1
         if case .leaf(let leaf) = M.Format.decode(old, level: 0) {
-          let rights = leaf.protection.contains(.write) ? writable : protection
-          self[ahead: step] = M.Format.protecting(old, rights, level: 0)
+          if leaf.protection.contains(.write) {
+            table[first &+ step] = M.Format.protecting(old, writable, level: 0)
+          } else {
+            table[first &+ step] = M.Format.protecting(old, protection, level: 0)
+          }
         }
       }
       step &+= 1
@@ -158,12 +150,5 @@ extension PageTableCursor {
     precondition(address < limit, "a run without pages")
     let pages = (limit.value &- 1) &>> PageSize.base.shift &- address.page.value &+ 1
     return Int(min(UInt64(entriesLeft), pages))
-  }
-
-  /// An entry of the same table, so many after this one. Nothing counts its changes.
-  @inline(__always)
-  private subscript(ahead step: Int) -> UInt64 {
-    get { table[index &+ step] }
-    nonmutating set { table[index &+ step] = newValue }
   }
 }

@@ -233,7 +233,7 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   @discardableResult
   private mutating func descend() -> Bool {
     let from = level
-    while level > 0, case .table(let frame) = M.Format.decode(table[index], level: level) {
+    while level > 0, let frame = M.Format.tableFrame(table[index]) {
       level -= 1
       path[level] = frame
       enter(frame)

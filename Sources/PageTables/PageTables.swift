@@ -103,7 +103,7 @@ public struct PageTables<M: Machine>: BitwiseCopyable {
   static var singleFlushLimit: Int { 33 }
 
   func entries(_ table: PageFrameNumber) -> EntryTable<M.Format> {
-    EntryTable(words: FrameWords(machine.directMap.frame(table)))
+    EntryTable(words: machine.directMap.words(of: table))
   }
 
   /// A table without entries, that nothing leads to yet.

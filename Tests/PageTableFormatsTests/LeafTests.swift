@@ -86,6 +86,7 @@ import Testing
     for level in 1..<Format.levelCount {
       let entry = Format.table(PageFrameNumber(0x54321), level: level)
       #expect(Format.decode(entry, level: level) == .table(PageFrameNumber(0x54321)))
+      #expect(Format.tableFrame(entry) == PageFrameNumber(0x54321))
       #expect(Format.decode(0, level: level) == .empty)
     }
     let index = Format.index(of: Format.userLimit, level: Format.rootLevel)

@@ -67,7 +67,7 @@ def main():
     for address, count in added.items():
         place = bisect.bisect_right(starts, address) - 1
         total[names[place] if address >= starts[0] else "the program"] += count
-    for name, count in total.most_common(25):
+    for name, count in total.most_common(40):
         print(f"{count:14,}  {name}")
     if "--blocks" in sys.argv:
         for address, count in added.most_common(60):
