@@ -35,6 +35,9 @@ public struct AddressSpace: HeapObject {
   public var argumentStart = VirtualAddress(0)
   public var argumentEnd = VirtualAddress(0)
   public var environmentEnd = VirtualAddress(0)
+  /// The auxiliary vector on the stack, its end mark included. Linux: `saved_auxv`.
+  public var auxiliaryStart = VirtualAddress(0)
+  public var auxiliaryEnd = VirtualAddress(0)
   public var codeStart = VirtualAddress(0)
   public var codeEnd = VirtualAddress(0)
   public var dataStart = VirtualAddress(0)

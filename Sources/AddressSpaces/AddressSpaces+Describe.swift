@@ -17,7 +17,8 @@ extension AddressSpaces {
     return AreaDescription(
       start: value.start.address, end: value.end.address, protection: value.protection,
       attributes: value.attributes, offset: isFile ? value.fileIndex << PageSize.base.shift : 0,
-      file: value.file.reference, name: isFile ? .none : name(of: value, in: space))
+      file: value.file.reference, name: isFile ? .none : name(of: value, in: space),
+      maximumProtection: value.maximumProtection, isCommitted: isCommitted(area))
   }
 
   private func name(

@@ -8,8 +8,8 @@ import PageFrames
 import PageTableFormats
 
 extension AddressSpaces {
-  /// The most areas that a space may have. Linux: `vm.max_map_count`.
-  static var areaLimit: UInt32 { 65_530 }
+  /// The most areas that a space may have.
+  var areaLimit: UInt32 { memory.value.policy.areaLimit }
 
   /// The lowest address that a program may map. Linux: `vm.mmap_min_addr`.
   static var lowestPage: PageNumber { PageNumber(16) }
@@ -33,7 +33,7 @@ extension AddressSpaces {
     let pages = heap[space].pageCount + count
     guard pages <= heap[space].pageLimit else { throw .outOfMemory }
     let range = try place(request.placement, count, in: space)
-    guard heap[space].areaCount < Self.areaLimit else { throw .outOfMemory }
+    guard heap[space].areaCount < areaLimit else { throw .outOfMemory }
     if case .fixed = request.placement { try unmap(space, range) }
     try promise(request, count)
     let area = try insertArea(range, request, in: space)
@@ -58,14 +58,10 @@ extension AddressSpaces {
     return try map(space, request)
   }
 
-  /// Refuses a single request that memory and swap together could never hold.
-  ///
-  /// Linux: `__vm_enough_memory()` with `vm.overcommit_memory` 0.
+  /// Refuses a request that cannot be promised.
   private func promise(_ request: MapRequest, _ count: PageCount) throws(MemoryError) {
-    guard commits(request.protection, request.attributes, request.source),
-      !request.attributes.contains(.noReserve)
-    else { return }
-    guard count.value <= frames.table.count else { throw .outOfMemory }
+    guard commits(request.protection, request.attributes, request.source) else { return }
+    try checkPromise(of: count)
   }
 
   func commits(

@@ -49,7 +49,7 @@ extension AddressSpaces {
     _ area: Reference<Area>, at page: PageNumber
   ) throws(MemoryError) -> Reference<Area> {
     let space = heap[area].space
-    guard heap[space].areaCount < Self.areaLimit else { throw .outOfMemory }
+    guard heap[space].areaCount < areaLimit else { throw .outOfMemory }
     var upper = heap[area]
     upper.fileIndex = heap[area].index(of: page)
     upper.start = page

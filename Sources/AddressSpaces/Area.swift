@@ -98,6 +98,10 @@ public struct AreaDescription: Sendable, BitwiseCopyable {
   public var offset: UInt64
   public var file: Reference<CachedFile>?
   public var name: Name
+  /// What `mprotect` may add. Linux: `VM_MAYREAD` and its kin.
+  public var maximumProtection: Protection
+  /// Its pages count as promised. Linux: `VM_ACCOUNT`.
+  public var isCommitted: Bool
 }
 
 extension Area {

@@ -23,6 +23,11 @@ public struct MemoryState: BitwiseCopyable {
   public internal(set) var majorFaultCount: UInt64 = 0
   /// Private writable pages that programs were promised. Linux: `Committed_AS`.
   public internal(set) var committedPageCount = PageCount.zero
+  /// File pages that reclaim looked at, and took. Linux: `pgscan_file`, `pgsteal_file`.
+  public var scannedCount: UInt64 = 0
+  public var stolenCount: UInt64 = 0
+  /// What the administrator may set.
+  public var policy = MemoryPolicy()
 
   public init(zeroFrame: PageFrameNumber, kernelRoot: PageFrameNumber) {
     self.zeroFrame = zeroFrame

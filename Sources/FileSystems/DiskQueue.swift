@@ -76,6 +76,7 @@ extension FileSystems {
       request.direction == .read ? .diskReadCompleted : .diskWriteCompleted,
       detail: request.pageCount, frame: request.frame.value, value: request.sector)
     if request.direction == .write { state.value.writesInFlight -= 1 }
+    state.value.diskCounts.add(request)
     state.value.requests[Int(tag)].isInFlight = false
     giveBack(tag)
     if request.direction == .read, let file = request.file.reference {

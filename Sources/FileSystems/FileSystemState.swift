@@ -11,6 +11,8 @@ import PageFrames
 public struct FileSystemState: BitwiseCopyable {
   // Disks
   public let model: DeviceModel
+  /// What the root disk did since boot.
+  var diskCounts = DiskCounts()
   /// By tag.
   let requests: ResidentArray<DiskRequest>
   /// Bit n: tag n is free.
@@ -54,8 +56,15 @@ public struct FileSystemState: BitwiseCopyable {
 
   /// The state of the generator behind /dev/urandom and getrandom.
   var randomState: UInt64
+  let seed: UInt64
+  /// Of this run, from its seed. Linux: `/proc/sys/kernel/random/boot_id`.
+  let bootIdentifier: (UInt64, UInt64)
   /// The number that the next pipe gets.
   var nextPipeNumber: UInt64 = 1
+  /// What /proc/sys sets beside the policy of memory.
+  public internal(set) var settings = SystemSettings()
+  /// Open files. Linux: `nr_files`.
+  var openFileCount: UInt64 = 0
   /// Tasks that sleep on `FileSystems.pollKey`.
   var pollingTaskCount: UInt32 = 0
   /// Seconds since the epoch at the start of virtual time.
@@ -75,6 +84,8 @@ public struct FileSystemState: BitwiseCopyable {
     self.diskByteCount = diskByteCount
     self.terminals = terminals
     self.bootTime = bootTime
+    self.seed = seed
+    bootIdentifier = (seed &* 0x2545_F491_4F6C_DD1D &+ 0x1D, seed ^ 0x6A09_E667_F3BC_C908)
     randomState = seed &+ 0x9E37_79B9_7F4A_7C15
     diskTimes = DeviceTimes()
     let request = FrameRequest(order: Self.tableOrder, kind: .plain, content: .zeroed)

@@ -110,6 +110,7 @@ extension FileSystems {
     heap[file].references -= 1
     guard heap[file].references == 0 else { return }
     let inode = heap[file].inode
+    state.value.openFileCount -= 1
     if heap[file].behaviour == .pipe { closePipeEnd(of: file) }
     freeText(of: file)
     heap.free(file)
@@ -203,7 +204,7 @@ extension FileSystems {
     let mode = heap[inode].mode
     if flags.contains(.folder), !mode.isFolder { throw .ENOTDIR }
     if flags.contains(.pathOnly) {
-      return try allocate(OpenFile(inode, .pathOnly, flags: .pathOnly))
+      return try enter(OpenFile(inode, .pathOnly, flags: .pathOnly))
     }
     if mode.isLink { throw .ELOOP }
     let cuts = flags.contains(.truncate)
@@ -215,7 +216,7 @@ extension FileSystems {
     if isDevice, heap[inode].volume.refusesDevices { throw .EACCES }
     let isHeld = mode.isRegular || mode.isFolder
     if isHeld, wish.contains(.write), isReadOnly(heap[inode].volume) { throw .EROFS }
-    guard allows(inode, wish, as: credentials) else { throw .EACCES }
+    guard allows(inode, wish, as: credentials), isSettable(inode, wish) else { throw .EACCES }
     if flags.contains(.noAccessTime), !credentials.owns(heap[inode].user) { throw .EPERM }
     if cuts, mode.isRegular, heap[inode].tree != .processes {
       try truncate(inode, to: 0)
@@ -229,16 +230,23 @@ extension FileSystems {
   ) throws(Errno) -> Reference<OpenFile> {
     let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
     let behaviour = try behaviour(of: inode)
-    let file = try allocate(OpenFile(inode, behaviour, flags: kept))
+    let file = try enter(OpenFile(inode, behaviour, flags: kept))
     do {
       if behaviour == .text { try makeText(of: file) }
       if behaviour == .pipe { try openPipeEnd(of: file) }
     } catch {
       freeText(of: file)
+      state.value.openFileCount -= 1
       heap.free(file)
       throw error
     }
     return file
+  }
+
+  private func enter(_ file: OpenFile) throws(Errno) -> Reference<OpenFile> {
+    let reference = try allocate(file)
+    state.value.openFileCount += 1
+    return reference
   }
 
   private func behaviour(of inode: Reference<Inode>) throws(Errno) -> OpenFile.Behaviour {

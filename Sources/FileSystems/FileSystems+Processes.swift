@@ -16,32 +16,53 @@ extension FileSystems {
     var fresh = Inode(
       .processes, of: .processes, number: node.number, mode: node.file.mode)
     fresh.linkCount = node.file.mode.isFolder ? 2 : 1
-    if node.process != 0, let process = environment.describe(process: node.process) {
-      fresh.user = process.user
-      fresh.group = process.userGroup
+    if let process = describe(node) {
+      fresh.user = process.effectiveUser
+      fresh.group = process.effectiveGroup
     }
     stamp(&fresh, at: currentTime)
     return try allocate(fresh)
+  }
+
+  /// The process or thread whose file a node is; nil of the others and where it is gone.
+  func describe(_ node: ProcessNode) -> ProcessDescription? {
+    guard node.process != 0 else { return nil }
+    return node.isThread
+      ? environment.describe(thread: node.process) : environment.describe(process: node.process)
+  }
+
+  /// The folder that a file of /proc is in; nil of /proc itself.
+  func folder(of node: ProcessNode) -> ProcessNode? {
+    let leader = node.file == .task ? describe(node)?.leader : nil
+    return node.folder(leader: leader ?? node.process)
   }
 
   func processChild(_ name: FileName, of folder: Reference<Inode>) throws(Errno) -> Reference<Inode>
   {
     let node = ProcessNode(heap[folder].number)
     if name.equals("..") {
-      guard let above = node.folder else { throw .ENOENT }
+      guard let above = self.folder(of: node) else { throw .ENOENT }
       return try processInode(above)
     }
-    if node.process != 0, environment.describe(process: node.process) == nil { throw .ENOENT }
+    if node.process != 0, describe(node) == nil { throw .ENOENT }
     if let number = name.number {
       return try numberedChild(number, of: node)
     }
     for raw in ProcessFile.numbers {
       guard let file = ProcessFile(rawValue: raw), let entry = file.entry,
-        entry.folder == node.file, name.equals(entry.name)
+        holds(node, file, entry), name.equals(entry.name)
       else { continue }
-      return try processInode(ProcessNode(file, process: node.process))
+      return try processInode(node.sibling(file))
     }
     throw .ENOENT
+  }
+
+  /// Whether a file lies in a folder: a thread's has all of its process's but the threads.
+  private func holds(
+    _ folder: ProcessNode, _ file: ProcessFile, _ entry: ProcessFile.Entry
+  ) -> Bool {
+    if folder.file == .task { return entry.folder == .process && file != .tasks }
+    return entry.folder == folder.file
   }
 
   private func numberedChild(
@@ -49,18 +70,35 @@ extension FileSystems {
   ) throws(Errno) -> Reference<Inode> {
     switch node.file {
     case .folder:
-      guard number != 0, environment.describe(process: number) != nil else { throw .ENOENT }
-      return try processInode(ProcessNode(.process, process: number))
+      // A thread's folder can be entered, though it is not listed.
+      guard number != 0, environment.describe(thread: number) != nil else { throw .ENOENT }
+      return try processInode(
+        ProcessNode(
+          .process, process: number, isThread: environment.describe(process: number) == nil))
+    case .tasks:
+      guard let thread = environment.describe(thread: number), thread.leader == node.process
+      else { throw .ENOENT }
+      return try processInode(ProcessNode(.task, process: number, isThread: true))
     case .descriptors:
-      guard let file = environment.openFile(descriptor: number, of: node.process) else {
+      let leader = self.leader(of: node)
+      guard let file = environment.openFile(descriptor: number, of: leader) else {
         throw .ENOENT
       }
-      let link = try processInode(
-        ProcessNode(.descriptor, process: node.process, descriptor: number))
+      let link = try processInode(node.sibling(.descriptor, descriptor: number))
       heap[link].mode = FileMode(.link, permissions: permissions(of: heap[file].flags))
       return link
+    case .descriptorFacts:
+      guard environment.openFile(descriptor: number, of: leader(of: node)) != nil else {
+        throw .ENOENT
+      }
+      return try processInode(node.sibling(.descriptorFact, descriptor: number))
     default: throw .ENOENT
     }
+  }
+
+  /// The process that a process's or thread's node speaks of; 0 where it is gone.
+  func leader(of node: ProcessNode) -> UInt32 {
+    node.isThread ? describe(node)?.leader ?? 0 : node.process
   }
 
   /// The mode of a descriptor's link says how it is open. Linux: `tid_fd_update_inode()`.
@@ -77,11 +115,11 @@ extension FileSystems {
     let node = ProcessNode(heap[link].number)
     let target: Reference<Inode>?
     switch node.file {
-    case .executable: target = environment.describe(process: node.process)?.executable
-    case .workingFolder: target = environment.describe(process: node.process)?.workingFolder
+    case .executable: target = describe(node)?.executable
+    case .workingFolder: target = describe(node)?.workingFolder
     case .root: target = state.value.root.reference
     case .descriptor:
-      let file = environment.openFile(descriptor: node.descriptor, of: node.process)
+      let file = environment.openFile(descriptor: node.descriptor, of: leader(of: node))
       target = file.map { heap[$0].inode }
     default: return nil
     }
@@ -103,7 +141,7 @@ extension FileSystems {
     switch ProcessNode(heap[link].number).file {
     case .selfLink: try prepend(decimal: own, to: &path)
     case .threadSelf:
-      try prepend(decimal: own, to: &path)
+      try prepend(decimal: UInt64(environment.currentThread), to: &path)
       try prepend("/task/", to: &path)
       try prepend(decimal: own, to: &path)
     case .mountsLink: try prepend("self/mounts", to: &path)
@@ -114,10 +152,11 @@ extension FileSystems {
 
   func prependProcessPath(_ node: ProcessNode, to path: inout PathText) throws(Errno) {
     var current = node
-    while let above = current.folder {
+    while let above = folder(of: current) {
       switch current.file {
-      case .process: try prepend(decimal: UInt64(current.process), to: &path)
-      case .descriptor: try prepend(decimal: UInt64(current.descriptor), to: &path)
+      case .process, .task: try prepend(decimal: UInt64(current.process), to: &path)
+      case .descriptor, .descriptorFact:
+        try prepend(decimal: UInt64(current.descriptor), to: &path)
       default: if let entry = current.file.entry { try prepend(entry.name, to: &path) }
       }
       try prepend("/", to: &path)
@@ -141,10 +180,7 @@ extension FileSystems {
     }
     while let number = numberedEntry(of: node, from: position - Self.firstNumberedPosition) {
       let place = Self.firstNumberedPosition + UInt64(number)
-      let child =
-        node.file == .folder
-        ? ProcessNode(.process, process: number)
-        : ProcessNode(.descriptor, process: node.process, descriptor: number)
+      let child = numberedNode(number, in: node)
       guard
         listing.add(
           inode: child.number, next: place + 1, kind: child.file.mode.entryKind, number: number)
@@ -166,18 +202,29 @@ extension FileSystems {
         name: position == 0 ? "." : "..")
     }
     guard let file = ProcessFile(rawValue: UInt8(position)), let entry = file.entry,
-      entry.folder == node.file
+      holds(node, file, entry)
     else { return true }
     return listing.add(
-      inode: ProcessNode(file, process: node.process).number, next: position + 1,
+      inode: node.sibling(file).number, next: position + 1,
       kind: file.mode.entryKind, name: entry.name)
+  }
+
+  private func numberedNode(_ number: UInt32, in node: ProcessNode) -> ProcessNode {
+    switch node.file {
+    case .folder: ProcessNode(.process, process: number)
+    case .tasks: ProcessNode(.task, process: number, isThread: true)
+    case .descriptorFacts: node.sibling(.descriptorFact, descriptor: number)
+    default: node.sibling(.descriptor, descriptor: number)
+    }
   }
 
   private func numberedEntry(of node: ProcessNode, from number: UInt64) -> UInt32? {
     guard let first = UInt32(exactly: number) else { return nil }
     switch node.file {
     case .folder: return environment.firstProcess(after: first == 0 ? 0 : first - 1)
-    case .descriptors: return environment.firstDescriptor(from: first, of: node.process)
+    case .tasks: return environment.firstThread(after: first == 0 ? 0 : first - 1, of: node.process)
+    case .descriptors, .descriptorFacts:
+      return environment.firstDescriptor(from: first, of: leader(of: node))
     default: return nil
     }
   }

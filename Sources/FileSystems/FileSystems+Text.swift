@@ -43,6 +43,9 @@ extension FileSystems {
   func readText(
     of file: Reference<OpenFile>, at position: UInt64, to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
+    if ProcessNode(heap[heap[file].inode].number).file == .pagemap {
+      return try readPageMap(of: file, at: position, to: target, byteCount: byteCount)
+    }
     let size = heap[file].textByteCount
     guard position < size else { return 0 }
     let total = Int(min(UInt64(byteCount), size - position))
@@ -66,50 +69,64 @@ extension FileSystems {
   private func write(
     _ node: ProcessNode, to writer: inout TextWriter<Environment>
   ) throws(Errno) {
-    guard node.process != 0 else { return writeSystem(node.file, to: &writer) }
-    guard let process = environment.describe(process: node.process) else { throw .ESRCH }
+    guard node.process != 0 else {
+      return node.file.isSetting
+        ? writeSetting(node.file, to: &writer) : writeSystem(node.file, to: &writer)
+    }
+    guard let process = describe(node) else { throw .ESRCH }
+    if Self.isGuarded(node.file), !environment.mayInspect(process.leader) { throw .EACCES }
     let space = process.space
     if let space { spaces.retain(space) }
     defer { if let space { spaces.release(space) } }
+    if let space, try write(node.file, ofMemory: space, to: &writer) { return }
     switch node.file {
-    case .maps: if let space { try writeMaps(of: space, to: &writer) }
     case .processStat: writeStat(of: process, to: &writer)
     case .processStatm: writeStatm(of: process, to: &writer)
     case .status: writeStatus(of: process, to: &writer)
+    case .limits: writeLimits(of: process.leader, to: &writer)
     case .name:
       writeName(of: process, to: &writer)
       writer.put("\n")
-    case .arguments:
-      if let space {
-        writeBytes(of: space, heap[space].argumentStart, heap[space].argumentEnd, to: &writer)
-      }
-    case .environment:
-      if let space {
-        writeBytes(of: space, heap[space].argumentEnd, heap[space].environmentEnd, to: &writer)
-      }
     case .mounts: writeMounts(to: &writer)
-    case .outOfMemoryAdjustment:
-      writer.put(signed: Int64(process.outOfMemoryAdjustment))
-      writer.put("\n")
+    case .mountInformation: writeMountInformation(to: &writer)
+    case .io: writeTransfers(of: process.transfer, to: &writer)
+    case .outOfMemoryScore, .outOfMemoryAdjustment, .outOfMemoryLegacy:
+      writeMemoryPressure(node.file, of: process, to: &writer)
+    case .waitChannel: writer.put("0")
+    case .controlGroup: writer.put("0::/\n")
+    case .loginUser, .session: writer.put("4294967295")
+    case .personality: writer.put("00000000\n")
+    case .descriptorFact: try writeDescriptorFact(node, to: &writer)
+    // The kernel's own have no memory to tell of.
+    case .maps, .smaps, .smapsRollup, .arguments, .environment, .auxiliary, .pagemap: break
     default: throw .EINVAL
     }
   }
 
-  /// A program's own bytes, up to the first that cannot be read.
-  private func writeBytes(
-    of space: Reference<AddressSpace>, _ start: VirtualAddress, _ end: VirtualAddress,
-    to writer: inout TextWriter<Environment>
-  ) {
-    guard start < end, let frame = try? allocateFrames(.zero) else { return }
-    defer { freeFrames(frame, .zero) }
-    var place = start
-    while place < end, !writer.hasFailed {
-      let count = Int(min((end - place).value, 4096 - place.offsetInPage.value))
-      let copied = copy(
-        from: .program(place, in: space), byteCount: count, to: bytes(of: frame), at: 0)
-      writer.put(bytes: bytes(of: frame), at: 0, byteCount: copied)
-      if copied < count { return }
-      place = place + ByteCount(UInt64(count))
+  /// Files that tell what only their owner may know. Linux: `proc_mem_open()`.
+  private static func isGuarded(_ file: ProcessFile) -> Bool {
+    switch file {
+    case .maps, .smaps, .smapsRollup, .environment, .auxiliary, .pagemap, .io, .personality: true
+    default: false
     }
+  }
+
+  /// Writes what a process's memory tells; false of a file that is none of that.
+  private func write(
+    _ file: ProcessFile, ofMemory space: Reference<AddressSpace>,
+    to writer: inout TextWriter<Environment>
+  ) throws(Errno) -> Bool {
+    switch file {
+    case .maps: try writeMaps(of: space, to: &writer)
+    case .smaps: try writeDetailedMaps(of: space, to: &writer)
+    case .smapsRollup: writeMapsSummary(of: space, to: &writer)
+    case .arguments: writeArguments(of: space, to: &writer)
+    case .environment:
+      writeBytes(of: space, heap[space].argumentEnd, heap[space].environmentEnd, to: &writer)
+    case .auxiliary:
+      writeBytes(of: space, heap[space].auxiliaryStart, heap[space].auxiliaryEnd, to: &writer)
+    default: return false
+    }
+    return true
   }
 }

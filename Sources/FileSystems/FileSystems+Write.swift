@@ -33,7 +33,7 @@ extension FileSystems {
       if byteCount == 0 { return 0 }
       throw .ENOSPC
     case .regular: return try writeContents(of: file, at: nil, from: source, byteCount: byteCount)
-    case .text: throw .EINVAL
+    case .text: return try writeText(of: file, from: source, byteCount: byteCount)
     case .folder, .pathOnly: throw .EBADF
     case .absent: throw .EIO
     }

@@ -15,8 +15,20 @@ struct FrameCensus: BitwiseCopyable {
   private(set) var file = PageCount.zero
   private(set) var plain = PageCount.zero
 
-  fileprivate mutating func add(_ kind: FrameKind, _ count: PageCount) {
-    switch kind {
+  private(set) var dirty = PageCount.zero
+  private(set) var writeback = PageCount.zero
+  private(set) var unevictable = PageCount.zero
+  private(set) var memoryLocked = PageCount.zero
+
+  fileprivate mutating func add(_ frame: FrameDescriptor) {
+    let count = frame.order.pageCount
+    if frame.kind == .file || frame.kind == .anonymous {
+      if frame.flags.contains(.dirty), frame.kind == .file { dirty += count }
+      if frame.flags.contains(.writeback) { writeback += count }
+      if frame.flags.contains(.unevictable) { unevictable += count }
+      if frame.flags.contains(.memoryLocked) { memoryLocked += count }
+    }
+    switch frame.kind {
     case .slab: slab += count
     case .pageTable: pageTables += count
     case .kernelStack: kernelStacks += count
@@ -29,17 +41,17 @@ struct FrameCensus: BitwiseCopyable {
 }
 
 extension FileSystems {
-  /// Walks over all blocks of frames.
+  /// Walks over all blocks of frames, or those of one zone.
   ///
   /// - Complexity: O(blocks); only texts of /proc ask.
-  func census() -> FrameCensus {
+  func census(of zone: ZoneKind? = nil) -> FrameCensus {
     var census = FrameCensus()
     var frame = PageFrameNumber(0)
     let end = frames.table.count
     while Int(frame.value) < end {
-      let count = frames.table[frame].order.pageCount
-      census.add(frames.table[frame].kind, count)
-      frame = frame + count
+      let descriptor = frames.table[frame]
+      if zone == nil || zone == descriptor.zone { census.add(descriptor) }
+      frame = frame + descriptor.order.pageCount
     }
     return census
   }

@@ -16,7 +16,7 @@ extension FileSystems {
   func writeMemoryInformation(to writer: inout TextWriter<Environment>) {
     let census = census()
     let memory = environment.memory.value
-    let buffers = state.value.device.reference.map { heap[$0].pageCount } ?? .zero
+    let buffers = bufferPageCount
     let total = frames.managedPageCount
     let free = frames.freePageCount
     line("MemTotal:", total, &writer)
@@ -32,17 +32,17 @@ extension FileSystems {
     line("Inactive(anon):", memory.sharedPageCount, &writer)
     line("Active(file):", .zero, &writer)
     line("Inactive(file):", memory.filePageCount, &writer)
-    line("Unevictable:", .zero, &writer)
-    line("Mlocked:", .zero, &writer)
+    line("Unevictable:", census.unevictable, &writer)
+    line("Mlocked:", census.memoryLocked, &writer)
     line("SwapTotal:", .zero, &writer)
     line("SwapFree:", .zero, &writer)
-    line("Dirty:", .zero, &writer)
-    line("Writeback:", .zero, &writer)
+    line("Dirty:", census.dirty, &writer)
+    line("Writeback:", census.writeback, &writer)
     line("AnonPages:", census.anonymous, &writer)
     line("Mapped:", memory.mappedFilePageCount, &writer)
     line("Shmem:", memory.sharedPageCount, &writer)
     writeKernelMemory(census, to: &writer)
-    line("CommitLimit:", PageCount(total.value / 2), &writer)
+    line("CommitLimit:", memory.policy.commitLimit(of: total), &writer)
     line("Committed_AS:", memory.committedPageCount, &writer)
     // Linux: `VMALLOC_TOTAL` of x86-64; nothing is allocated there.
     put("VmallocTotal:", 34_359_738_367, &writer)
@@ -50,6 +50,11 @@ extension FileSystems {
     put("VmallocChunk:", 0, &writer)
     put("Percpu:", 0, &writer)
     writeDirectMap(to: &writer)
+  }
+
+  /// Pages of the disk that belong to no file. Linux: `nr_blockdev_pages()`.
+  public var bufferPageCount: PageCount {
+    state.value.device.reference.map { heap[$0].pageCount } ?? .zero
   }
 
   private func writeKernelMemory(

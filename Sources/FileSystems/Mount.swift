@@ -93,6 +93,9 @@ public enum MountPlace: UInt8, BitwiseCopyable, Sendable {
     }
   }
 
+  /// In /proc/PID/mountinfo; that of the nameless ones stands for what is above the root.
+  var number: UInt64 { self == .nameless ? 1 : UInt64(rawValue) + 20 }
+
   /// Of /proc/mounts, behind `rw` or `ro`.
   public var options: StaticString {
     switch self {

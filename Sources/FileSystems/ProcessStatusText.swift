@@ -19,32 +19,33 @@ extension FileSystems {
     writer.put("\nState:\t")
     writer.put(byte: process.state)
     writer.put(stateName(process.state))
-    line("Tgid", process.number, &writer)
+    line("Tgid", process.leader, &writer)
     writer.put("Ngid:\t0\n")
     line("Pid", process.number, &writer)
     line("PPid", process.parent, &writer)
     writer.put("TracerPid:\t0\n")
-    writeOwners("Uid", process.user, &writer)
-    writeOwners("Gid", process.userGroup, &writer)
+    writeOwners("Uid", process.user, process.effectiveUser, process.savedUser, &writer)
+    writeOwners("Gid", process.userGroup, process.effectiveGroup, process.savedGroup, &writer)
     line("FDSize", process.descriptorSlotCount, &writer)
     writer.put("Groups:\t \n")
-    line("NStgid", process.number, &writer)
+    line("NStgid", process.leader, &writer)
     line("NSpid", process.number, &writer)
     line("NSpgid", process.group, &writer)
     line("NSsid", process.session, &writer)
     writer.put(process.space == nil ? "Kthread:\t1\n" : "Kthread:\t0\n")
     if let space = process.space { writeMemory(of: space, to: &writer) }
     line("Threads", process.threadCount, &writer)
-    writer.put("SigQ:\t0/")
-    // Linux: `max_threads / 2`.
-    writer.put(UInt64(frames.managedPageCount.value / 64))
+    writer.put("SigQ:\t")
+    writer.put(UInt64(process.queuedSignalCount))
+    writer.put("/")
+    writer.put(environment.resourceLimit(11, of: process.leader)?.current ?? 0)
     writer.put("\n")
-    mask("SigPnd", 0, &writer)
+    mask("SigPnd", process.ownPendingSignals, &writer)
     mask("ShdPnd", process.pendingSignals, &writer)
     mask("SigBlk", process.blockedSignals, &writer)
     mask("SigIgn", process.ignoredSignals, &writer)
     mask("SigCgt", process.caughtSignals, &writer)
-    let all: UInt64 = process.user == 0 ? 0x1FF_FFFF_FFFF : 0
+    let all: UInt64 = process.effectiveUser == 0 ? 0x1FF_FFFF_FFFF : 0
     mask("CapInh", 0, &writer)
     mask("CapPrm", all, &writer)
     mask("CapEff", all, &writer)
@@ -53,7 +54,11 @@ extension FileSystems {
     writer.put("NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n")
     writer.put("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n")
     writer.put("Mems_allowed:\t1\nMems_allowed_list:\t0\n")
-    writer.put("voluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n")
+    writer.put("voluntary_ctxt_switches:\t")
+    writer.put(process.voluntarySwitchCount)
+    writer.put("\nnonvoluntary_ctxt_switches:\t")
+    writer.put(process.forcedSwitchCount)
+    writer.put("\n")
   }
 
   /// Linux: `task_mem()`.
@@ -65,7 +70,7 @@ extension FileSystems {
     let code = min(codePageCount(of: value), totals.code)
     kibibytes("VmPeak", value.peakPageCount, &writer)
     kibibytes("VmSize", value.pageCount, &writer)
-    kibibytes("VmLck", .zero, &writer)
+    kibibytes("VmLck", totals.locked, &writer)
     kibibytes("VmPin", .zero, &writer)
     kibibytes("VmHWM", value.peakResidentCount, &writer)
     kibibytes("VmRSS", value.residentCount, &writer)
@@ -106,16 +111,20 @@ extension FileSystems {
     writer.put("\n")
   }
 
-  /// Real, effective, saved and file-system owner: one and the same.
+  /// Real, effective, saved and file-system owner; the last is the effective one.
   private func writeOwners(
-    _ name: StaticString, _ owner: UInt32, _ writer: inout TextWriter<Environment>
+    _ name: StaticString, _ real: UInt32, _ effective: UInt32, _ saved: UInt32,
+    _ writer: inout TextWriter<Environment>
   ) {
     writer.put(name)
-    writer.put(":")
-    for _ in 0..<4 {
-      writer.put("\t")
-      writer.put(UInt64(owner))
-    }
+    writer.put(":\t")
+    writer.put(UInt64(real))
+    writer.put("\t")
+    writer.put(UInt64(effective))
+    writer.put("\t")
+    writer.put(UInt64(saved))
+    writer.put("\t")
+    writer.put(UInt64(effective))
     writer.put("\n")
   }
 

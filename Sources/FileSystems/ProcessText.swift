@@ -16,20 +16,25 @@ extension FileSystems {
     var place = VirtualAddress(0)
     while let area = spaces.describeArea(of: space, from: place), !writer.hasFailed {
       place = area.end
-      // A path is read from its folder's pages, so the task may sleep between two areas.
-      let inode = area.file.flatMap { self.inode(of: $0) }
-      if let inode { retain(inode) }
-      defer { if let inode { release(inode) } }
-      writeHead(of: area, inode, to: &writer)
-      if let inode {
-        writer.pad(to: Self.mapsPathColumn)
-        writePath(of: inode, to: &writer)
-      } else if area.name != .none {
-        writer.pad(to: Self.mapsPathColumn)
-        writer.put(area.name == .heap ? "[heap]" : "[stack]")
-      }
-      writer.put("\n")
+      writeArea(area, to: &writer)
     }
+  }
+
+  /// One area's line.
+  func writeArea(_ area: AreaDescription, to writer: inout TextWriter<Environment>) {
+    // A path is read from its folder's pages, so the task may sleep between two areas.
+    let inode = area.file.flatMap { self.inode(of: $0) }
+    if let inode { retain(inode) }
+    defer { if let inode { release(inode) } }
+    writeHead(of: area, inode, to: &writer)
+    if let inode {
+      writer.pad(to: Self.mapsPathColumn)
+      writePath(of: inode, to: &writer)
+    } else if area.name != .none {
+      writer.pad(to: Self.mapsPathColumn)
+      writer.put(area.name == .heap ? "[heap]" : "[stack]")
+    }
+    writer.put("\n")
   }
 
   private static var mapsPathColumn: Int { 73 }
@@ -98,24 +103,29 @@ extension FileSystems {
     writer.put(") ")
     writer.put(byte: process.state)
     put(&writer, UInt64(process.parent), UInt64(process.group), UInt64(process.session))
-    // No controlling terminal, no flags.
-    writer.put(" 0 -1 0")
+    put(&writer, UInt64(process.terminal))
+    writer.put(" ")
+    writer.put(signed: Int64(process.foregroundGroup))
+    put(&writer, UInt64(process.flags))
     let space = process.space.map { heap[$0] }
     put(&writer, space?.minorFaultCount ?? 0, 0, space?.majorFaultCount ?? 0, 0)
-    put(&writer, ticks(process.userTime), ticks(process.systemTime), 0, 0)
+    put(&writer, ticks(process.userTime), ticks(process.systemTime))
+    put(&writer, ticks(process.childrenTime), 0)
     writer.put(" ")
     writer.put(signed: Int64(process.niceness) + 20)
     writer.put(" ")
     writer.put(signed: Int64(process.niceness))
     put(&writer, UInt64(process.threadCount), 0, ticks(process.started.nanoseconds))
     put(&writer, space?.pageCount.bytes.value ?? 0, UInt64(space?.residentCount.value ?? 0))
-    put(&writer, UInt64.max)
+    put(&writer, environment.resourceLimit(5, of: process.leader)?.current ?? .max)
     put(&writer, space?.codeStart.value ?? 0, space?.codeEnd.value ?? 0)
     put(&writer, space?.stackStart.value ?? 0, 0, 0)
-    put(&writer, process.pendingSignals, process.blockedSignals)
-    put(&writer, process.ignoredSignals, process.caughtSignals)
+    // Signals of numbers below 32 only, as Linux has them here.
+    let low: UInt64 = 0x7FFF_FFFF
+    put(&writer, process.ownPendingSignals & low, process.blockedSignals & low)
+    put(&writer, process.ignoredSignals & low, process.caughtSignals & low)
     // wchan, nswap, cnswap
-    put(&writer, 0, 0, 0)
+    put(&writer, process.sleeps ? 1 : 0, 0, 0)
     // exit signal, processor, priority, policy, delays, guest times
     put(&writer, UInt64(process.exitSignal), 0, 0, 0)
     put(&writer, 0, 0, 0)
@@ -167,6 +177,7 @@ extension FileSystems {
     while let area = spaces.describeArea(of: space, from: place) {
       place = area.end
       let count = (area.end - area.start).wholePages
+      if area.attributes.contains(.locked) { totals.locked += count }
       let isWritable = area.protection.contains(.write)
       if area.attributes.contains(.growsDown) {
         totals.stack += count
@@ -185,4 +196,5 @@ struct AreaTotals: BitwiseCopyable {
   var data = PageCount.zero
   var stack = PageCount.zero
   var code = PageCount.zero
+  var locked = PageCount.zero
 }

@@ -1,32 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AddressSpaces
 import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
 
-/// The texts of /proc itself and of /proc/sys, in the form of Linux 6.12.
+/// The texts of /proc itself, in the form of Linux 6.12.
 extension FileSystems {
   func writeSystem(_ file: ProcessFile, to writer: inout TextWriter<Environment>) {
     switch file {
     case .meminfo: writeMemoryInformation(to: &writer)
+    case .memoryStatistics: writeMemoryStatistics(to: &writer)
+    case .zoneinfo: writeZones(to: &writer)
+    case .buddyinfo: writeBuddyInformation(to: &writer)
+    case .pagetypeinfo: writePageTypes(to: &writer)
+    case .slabinfo: writeSlabs(to: &writer)
     case .cpuinfo: writeProcessor(to: &writer)
     case .uptime: writeUptime(to: &writer)
     case .version:
-      writer.put("Linux version 6.12.0-quire (quire@quire) (swiftc, LLD) #1\n")
-    case .filesystems: writer.put("nodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\n\text2\n")
+      writer.put("Linux version 6.12.0-quire (quire@quire) (swiftc, LLD) #1 Quire\n")
+    case .filesystems:
+      writer.put("nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tpipefs\n")
+      writer.put("nodev\tdevpts\n\text2\n")
     case .stat: writeSystemStat(to: &writer)
     case .loadAverage: writeLoad(to: &writer)
-    case .commandLine: writer.put("\n")
-    case .systemType: writer.put("Linux\n")
-    case .release: writer.put("6.12.0-quire\n")
-    case .systemVersion: writer.put("#1\n")
-    case .hostName: writer.put("quire\n")
-    case .processLimit: writer.put("32768\n")
-    case .groupLimit: writer.put("65536\n")
-    case .overcommit: writer.put("0\n")
-    case .areaLimit: writer.put("65530\n")
-    case .smallestAddress: writer.put("4096\n")
+    case .commandLine: writeCommandLine(to: &writer)
+    case .devices:
+      writer.put("Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n")
+      writer.put("128 ptm\n136 pts\n\nBlock devices:\n254 virtblk\n")
+    case .swaps: writer.put("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+    case .diskStatistics: writeDiskStatistics(to: &writer)
+    case .partitions: writePartitions(to: &writer)
     default: break
     }
   }
@@ -39,53 +44,130 @@ extension FileSystems {
     writer.put("core id\t\t: 0\ncpu cores\t: 1\napicid\t\t: 0\ninitial apicid\t: 0\n")
     writer.put("fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 11\nwp\t\t: yes\n")
     writer.put("flags\t\t: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36")
-    writer.put(" clflush mmx fxsr sse sse2 syscall nx lm pni ssse3 cx16 sse4_1 sse4_2 popcnt")
-    writer.put(" hypervisor lahf_lm\nbogomips\t: 2000.00\nclflush size\t: 64\n")
-    writer.put("cache_alignment\t: 64\naddress sizes\t: 40 bits physical, 48 bits virtual\n")
-    writer.put("power management:\n\n")
+    writer.put(" clflush mmx fxsr sse sse2 syscall nx lm constant_tsc nopl cpuid pni ssse3 cx16")
+    writer.put(" sse4_1 sse4_2 popcnt hypervisor lahf_lm\nbugs\t\t:\nbogomips\t: 2000.00\n")
+    writer.put("clflush size\t: 64\ncache_alignment\t: 64\n")
+    writer.put("address sizes\t: 40 bits physical, 48 bits virtual\npower management:\n\n")
   }
 
-  /// Linux: `uptime_proc_show()`. Time that the CPU is idle is not told apart.
-  private func writeUptime(to writer: inout TextWriter<Environment>) {
-    let hundredths = ticks(machine.now.nanoseconds)
+  /// Seconds with two decimals.
+  private func putSeconds(_ nanoseconds: UInt64, _ writer: inout TextWriter<Environment>) {
+    let hundredths = ticks(nanoseconds)
     writer.put(hundredths / 100)
     writer.put(".")
     writer.put(hundredths % 100, width: 2, padding: 0x30)
-    writer.put(" 0.00\n")
+  }
+
+  /// Linux: `uptime_proc_show()`.
+  private func writeUptime(to writer: inout TextWriter<Environment>) {
+    putSeconds(machine.now.nanoseconds, &writer)
+    writer.put(" ")
+    putSeconds(environment.activity.idleTime, &writer)
+    writer.put("\n")
   }
 
   /// Linux: `show_stat()`.
   private func writeSystemStat(to writer: inout TextWriter<Environment>) {
-    let all = ticks(machine.now.nanoseconds)
-    writer.put("cpu  ")
-    writer.put(all)
-    writer.put(" 0 0 0 0 0 0 0 0 0\ncpu0 ")
-    writer.put(all)
-    writer.put(" 0 0 0 0 0 0 0 0 0\nintr 0\nctxt 0\nbtime ")
+    let activity = environment.activity
+    for line in 0..<2 {
+      writer.put(line == 0 ? "cpu  " : "cpu0 ")
+      writer.put(ticks(activity.userTime))
+      writer.put(" 0 ")
+      writer.put(ticks(activity.systemTime))
+      writer.put(" ")
+      writer.put(ticks(activity.idleTime))
+      writer.put(" 0 0 0 0 0 0\n")
+    }
+    writer.put("intr 0\nctxt ")
+    writer.put(activity.switchCount)
+    writer.put("\nbtime ")
     writer.put(state.value.bootTime)
     writer.put("\nprocesses ")
-    writer.put(UInt64(processCounts().last))
-    writer.put("\nprocs_running 1\nprocs_blocked 0\n")
+    writer.put(activity.forkCount)
+    writer.put("\nprocs_running ")
+    writer.put(UInt64(activity.runnableCount))
+    writer.put("\nprocs_blocked ")
+    writer.put(UInt64(activity.blockedCount))
+    writer.put("\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n")
   }
 
   /// Linux: `loadavg_proc_show()`.
   private func writeLoad(to writer: inout TextWriter<Environment>) {
-    let counts = processCounts()
-    writer.put("0.00 0.00 0.00 1/")
-    writer.put(UInt64(counts.count))
+    let activity = environment.activity
+    writer.put("0.00 0.00 0.00 ")
+    writer.put(UInt64(activity.runnableCount))
+    writer.put("/")
+    writer.put(UInt64(activity.threadCount))
     writer.put(" ")
-    writer.put(UInt64(counts.last))
+    writer.put(UInt64(activity.lastIdentifier))
     writer.put("\n")
   }
 
-  private func processCounts() -> (count: UInt32, last: UInt32) {
-    var count: UInt32 = 0
-    var last: UInt32 = 0
-    while let next = environment.firstProcess(after: last) {
-      count += 1
-      last = next
+  /// The words of the kernel's command line. Linux: `cmdline_proc_show()`.
+  private func writeCommandLine(to writer: inout TextWriter<Environment>) {
+    var index = 0
+    while let word = environment.bootWord(index) {
+      if index > 0 { writer.put(" ") }
+      writer.put(bytes: word, at: 0, byteCount: word.byteCount)
+      index += 1
     }
-    return (count, last)
+    writer.put("\n")
+  }
+
+  /// Linux: `diskstats_show()`.
+  private func writeDiskStatistics(to writer: inout TextWriter<Environment>) {
+    let counts = state.value.diskCounts
+    writer.put(" 254       0 vda ")
+    writeCounts(counts, to: &writer)
+    writer.put("\n")
+  }
+
+  /// The eleven numbers of /sys/block/vda/stat, and what nobody does.
+  func writeCounts(_ counts: DiskCounts, to writer: inout TextWriter<Environment>) {
+    writer.put(counts.readCount)
+    writer.put(" 0 ")
+    writer.put(counts.readSectors)
+    writer.put(" 0 ")
+    writer.put(counts.writeCount)
+    writer.put(" 0 ")
+    writer.put(counts.writtenSectors)
+    writer.put(" 0 0 0 0 0 0 0 0 0 0")
+  }
+
+  /// Linux: `show_partition()`.
+  private func writePartitions(to writer: inout TextWriter<Environment>) {
+    writer.put("major minor  #blocks  name\n\n 254        0 ")
+    writer.put(state.value.diskByteCount / 1024, width: 10)
+    writer.put(" vda\n")
+  }
+
+  /// Linux: `show_mountinfo()`.
+  func writeMountInformation(to writer: inout TextWriter<Environment>) {
+    for number in 0..<MountPlace.count {
+      guard let place = MountPlace(rawValue: number), isMounted(place) else { continue }
+      writer.put(place.number)
+      writer.put(" ")
+      writer.put(above(place).number)
+      writer.put(" ")
+      writer.put(UInt64(place.device.major))
+      writer.put(":")
+      writer.put(UInt64(place.device.minor))
+      writer.put(" / ")
+      writer.put(place.path)
+      writer.put(isReadOnly(place) ? " ro," : " rw,")
+      writer.put(place.options)
+      writer.put(" - ")
+      writer.put(place.kind)
+      writer.put(" ")
+      writer.put(place.source)
+      writer.put(isReadOnly(place) ? " ro\n" : " rw\n")
+    }
+  }
+
+  /// What a file system is mounted in; of the root, nothing that has a line.
+  private func above(_ place: MountPlace) -> MountPlace {
+    let folder = state.value.mounts[Int(place.rawValue)].folder.reference
+    return folder.map { heap[$0].volume } ?? .nameless
   }
 
   /// Linux: `show_vfsmnt()`.

@@ -26,6 +26,9 @@ public struct CacheStatistics {
 }
 
 extension ObjectHeap {
+  /// The caches that there may be.
+  public var cacheCount: Int { SlabCaches.count }
+
   /// What /proc/slabinfo says about a cache, nil before its first allocation.
   ///
   /// Linux: `get_slabinfo()`.

@@ -98,7 +98,7 @@ public struct OutOfMemory<Environment: OutOfMemoryEnvironment>: BitwiseCopyable 
   /// Resident pages, page tables, and the adjustment in thousandths of all memory.
   ///
   /// Linux: `oom_badness()`.
-  func badness(of candidate: Candidate) -> Int64 {
+  public func badness(of candidate: Candidate) -> Int64 {
     let space = environment.heap[candidate.space]
     let total = Int64(environment.frames.managedPageCount.value)
     return Int64(space.residentCount.value)

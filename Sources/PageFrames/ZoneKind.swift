@@ -25,7 +25,10 @@ public enum ZoneKind: UInt8, Sendable, BitwiseCopyable, Comparable {
     }
   }
 
-  var index: Int { Int(rawValue) }
+  public var index: Int { Int(rawValue) }
+
+  /// The zone of a number below `count`, the lowest memory first.
+  public init(index: Int) { self.init(bits: UInt16(index)) }
 
   /// The number of the zone in Linux's ratios: the share of the zones above that is kept free.
   ///

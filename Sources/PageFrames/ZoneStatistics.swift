@@ -62,6 +62,20 @@ extension PageFrames {
     }
   }
 
+  /// The page blocks of a mobility, as /proc/pagetypeinfo counts them.
+  ///
+  /// - Complexity: O(page blocks).
+  public func pageBlockCount(of mobility: Mobility, in kind: ZoneKind) -> Int {
+    let zone = state.value.zones[kind.index]
+    var frame = zone.first
+    var count = 0
+    while frame < zone.end {
+      if state.value.pageBlocks.mobility(of: frame) == mobility { count += 1 }
+      frame = PageFrameNumber((frame.value | UInt32(PageBlocks.frameCount - 1)) &+ 1)
+    }
+    return count
+  }
+
   /// The frames in one zone's lists.
   public func freePageCount(of kind: ZoneKind) -> PageCount {
     state.value.zones[kind.index].lists.withLock { (lists: inout BuddyLists) in

@@ -15,7 +15,7 @@ extension Kernel {
   /// Linux: `uname`, `struct new_utsname`: six texts of 65 bytes.
   func systemName(_ call: CallArguments) throws(Errno) -> UInt64 {
     try storeName("Linux", 0, call)
-    try storeName("quire", 1, call)
+    try storeHostName(call)
     try storeName("6.12.0-quire", 2, call)
     try storeName("#1 Quire", 3, call)
     try storeName("x86_64", 4, call)
@@ -39,13 +39,20 @@ extension Kernel {
     }
   }
 
-  /// Linux: `sysinfo`.
+  /// The name that /proc/sys/kernel/hostname has.
+  private func storeHostName(_ call: CallArguments) throws(Errno) {
+    try store(files.value.settings.hostName, at: call.first &+ 65)
+  }
+
+  /// Linux: `sysinfo`, with the numbers of /proc/meminfo.
   func systemInformation(_ call: CallArguments) throws(Errno) -> UInt64 {
     var information = SystemInformation()
     information.uptimeSeconds = Int64(machine.now.nanoseconds / 1_000_000_000)
     information.totalMemory = frames.managedPageCount.bytes.value
     information.freeMemory = frames.freePageCount.bytes.value
-    information.processCount = UInt16(truncatingIfNeeded: state.value.processes.count)
+    information.sharedMemory = memory.value.sharedPageCount.bytes.value
+    information.bufferMemory = fileSystems.bufferPageCount.bytes.value
+    information.processCount = UInt16(truncatingIfNeeded: state.value.taskCount)
     try store(information, at: call.first)
     return 0
   }

@@ -221,6 +221,12 @@ extension Kernel {
     return heap[block].closesOnExecute >> UInt64(number & 63) & 1 != 0
   }
 
+  func closesOnExecute(descriptor: UInt32, of process: Reference<Process>) -> Bool {
+    guard let table = descriptors(of: process), let block = block(of: descriptor, in: table)
+    else { return false }
+    return heap[block].closesOnExecute >> UInt64(descriptor & 63) & 1 != 0
+  }
+
   func setClosesOnExecute(_ descriptor: UInt64, _ closes: Bool) throws(Errno) {
     let file = try file(descriptor)
     try put(file, at: UInt32(truncatingIfNeeded: descriptor), closesOnExecute: closes)

@@ -148,6 +148,7 @@ extension Kernel {
     heap[child].userGroup = heap[parent].userGroup
     heap[child].limits = heap[parent].limits
     heap[child].outOfMemoryAdjustment = heap[parent].outOfMemoryAdjustment
+    heap[child].smallestAdjustment = heap[parent].smallestAdjustment
     heap[child].started = machine.now
     return child
   }

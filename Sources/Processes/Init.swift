@@ -109,8 +109,9 @@ extension Kernel {
     heap[process].userGroup = user
     heap[process].started = machine.now
     let half = UInt64(taskLimit / 2)
-    heap[process].limits[Resource.processes.rawValue] = ResourceLimit(
-      current: half, maximum: half)
+    let limit = ResourceLimit(current: half, maximum: half)
+    heap[process].limits[Resource.processes.rawValue] = limit
+    heap[process].limits[Resource.pendingSignals.rawValue] = limit
     heap[process].signals = Link(try allocate(SignalState()))
     return process
   }

@@ -91,30 +91,4 @@ extension Kernel: FileEnvironment {
   public func fileByteLimitExceeded() {
     send(.SIGXFSZ, to: current, SignalState.Record(code: SignalInformation.fromKernel))
   }
-
-  public func describe(process number: UInt32) -> ProcessDescription? {
-    guard let process = findProcess(number) else { return nil }
-    return description(of: process)
-  }
-
-  public func firstProcess(after number: UInt32) -> UInt32? {
-    var best: UInt32?
-    var next = state.value.processes.first
-    while let process = next {
-      let identifier = heap[process].identifier
-      if identifier > number, identifier < best ?? .max { best = identifier }
-      next = heap[process].listNext.reference
-    }
-    return best
-  }
-
-  public func openFile(descriptor: UInt32, of process: UInt32) -> Reference<OpenFile>? {
-    guard let process = findProcess(process) else { return nil }
-    return file(descriptor, of: process)
-  }
-
-  public func firstDescriptor(from descriptor: UInt32, of process: UInt32) -> UInt32? {
-    guard let process = findProcess(process) else { return nil }
-    return nextDescriptor(from: descriptor, of: process)
-  }
 }

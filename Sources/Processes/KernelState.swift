@@ -42,6 +42,13 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// The page table that is active.
   var activeRoot: PageFrameNumber
 
+  /// Linux: `nr_switches`.
+  var switchCount: UInt64 = 0
+  /// Linux: `total_forks`.
+  var forkCount: UInt64 = 0
+  /// Linux: `OOM_KILL`.
+  var memoryKillCount: UInt64 = 0
+
   // Processes
   var processes = LinkedList<Reference<Process>>()
   /// Tasks by their number. Linux: `struct pid_namespace`'s `idr`.

@@ -48,6 +48,7 @@ extension Kernel: OutOfMemoryEnvironment {
 
   public func killForMemory(_ number: UInt32) {
     guard let victim = findProcess(number) else { return }
+    state.value.memoryKillCount += 1
     let space = heap[victim].space.reference
     var next = state.value.processes.first
     while let process = next {

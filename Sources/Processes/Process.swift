@@ -66,6 +66,10 @@ public struct Process: HeapObject {
   var userGroup: UInt32 = 0
   var limits = InlineArray<16, ResourceLimit>(repeating: .unlimited)
   var outOfMemoryAdjustment: Int32 = 0
+  /// What who is not the administrator may go down to. Linux: `oom_score_adj_min`.
+  var smallestAdjustment: Int32 = 0
+  /// What it read and wrote. Linux: `task_struct.ioac`.
+  var transfer = TransferCounts()
 
   var started = VirtualTime.zero
   var runTime: UInt64 = 0

@@ -79,6 +79,7 @@ extension Kernel {
     heap[process].tasks.pushBack(task, in: threadLinks)
     heap[process].liveTaskCount += 1
     state.value.taskCount += 1
+    state.value.forkCount += 1
     enterNumber(of: task)
   }
 
@@ -144,53 +145,6 @@ extension Kernel {
       } catch {
         guard case .progress = relieveForObject() else { throw .ENOMEM }
       }
-    }
-  }
-
-  /// What /proc says of a process.
-  func description(of process: Reference<Process>) -> ProcessDescription {
-    let value = heap[process]
-    var description = ProcessDescription(number: value.identifier)
-    if let parent = value.parent.reference { description.parent = heap[parent].identifier }
-    description.group = value.group
-    description.session = value.session
-    description.name = heap[leader(of: process)].name
-    description.user = value.user
-    description.userGroup = value.userGroup
-    description.started = value.started
-    description.userTime = value.runTime
-    description.pendingSignals = value.pending.bits
-    description.outOfMemoryAdjustment = value.outOfMemoryAdjustment
-    description.exitSignal = UInt32(value.exitSignal)
-    description.exitCode = value.status.value
-    description.space = value.space.reference
-    description.executable = value.executable.reference
-    description.state = value.state == .zombie ? 0x5A : 0x53
-    let task = leader(of: process)
-    if value.state == .alive { description.state = stateLetter(of: task) }
-    description.threadCount = UInt32(value.liveTaskCount)
-    description.blockedSignals = heap[task].blocked.bits
-    if let signals = value.signals.reference {
-      description.ignoredSignals =
-        heap[signals].signals { $0.handler == SignalAction.ignoringHandler }.bits
-      description.caughtSignals =
-        heap[signals].signals { $0.handler > SignalAction.ignoringHandler }.bits
-    }
-    if let folder = heap[task].folder.reference {
-      description.workingFolder = heap[folder].workingFolder
-      description.fileCreationMask = heap[folder].creationMask
-    }
-    return description
-  }
-
-  /// R, S, D or T. Linux: `task_state_array`.
-  private func stateLetter(of task: Reference<Task>) -> UInt8 {
-    switch heap[task].state {
-    case .runnable: 0x52
-    case .sleeping, .sleepingUntilKilled: 0x44
-    case .sleepingInterruptibly: 0x53
-    case .stopped: 0x54
-    case .dead: 0x5A
     }
   }
 }

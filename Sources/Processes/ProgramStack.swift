@@ -135,10 +135,12 @@ struct ProgramStack<M: Machine>: BitwiseCopyable {
     kernel.heap[space].argumentEnd = VirtualAddress(string)
     try storePointers(environmentCount, &string, at: &place)
     kernel.heap[space].environmentEnd = VirtualAddress(string)
+    kernel.heap[space].auxiliaryStart = VirtualAddress(place)
     for index in 0..<vector.count {
       try store(vector.tags[index], at: &place)
       try store(vector.values[index], at: &place)
     }
+    kernel.heap[space].auxiliaryEnd = VirtualAddress(place)
     return start
   }
 

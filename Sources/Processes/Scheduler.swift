@@ -127,6 +127,12 @@ extension Kernel {
     state.value.exitWork = .signals.union(.timer)
     guard next != previous else { return }
     charge(previous, until: now)
+    state.value.switchCount &+= 1
+    if heap[previous].state == .runnable {
+      heap[previous].forcedSwitchCount &+= 1
+    } else {
+      heap[previous].voluntarySwitchCount &+= 1
+    }
     heap[next].startedRunning = now
     state.value.current = next
     activateSpace(of: heap[next].process)

@@ -93,6 +93,9 @@ public struct Task: HeapObject {
 
   /// Where to store 0 and wake a futex at the end. Linux: `clear_child_tid`.
   var clearIdentifierAt = VirtualAddress(0)
+  /// How often it gave the CPU away, and how often it was taken. Linux: `nvcsw`, `nivcsw`.
+  var voluntarySwitchCount: UInt64 = 0
+  var forcedSwitchCount: UInt64 = 0
   /// When it last got the CPU.
   var startedRunning = VirtualTime.zero
 

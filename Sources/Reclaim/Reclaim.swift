@@ -52,8 +52,10 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
       let isSpare = environment.memory.value.filePageCount > protectedCount
       guard isSpare || (shortfall.kind == .file && freed == 0) else { break }
       looks -= 1
+      environment.memory.value.scannedCount += 1
       if tryToDrop(frame) { freed += 1 } else { spaces.rotateFilePage(frame) }
     }
+    environment.memory.value.stolenCount += UInt64(freed)
     record(.reclaimEnded, value: UInt64(freed))
     return PageCount(freed)
   }

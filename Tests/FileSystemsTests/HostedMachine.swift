@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FileSystems
 import Machine
 import MemoryEvents
 import MemoryUnits
@@ -32,6 +33,13 @@ final class TestHost {
   /// Processes, for /proc.
   var processes: [UInt32] = []
   var spaceOfProcess: UInt32 = 0
+  /// Threads beside the first one, with their process.
+  var threads: [UInt32: UInt32] = [:]
+  var activity = KernelActivity()
+  var name: [UInt8] = []
+  var adjustment: Int32 = 0
+  var dropCount = 0
+  var hidesMemory = false
   var descriptors: [UInt32: UInt32] = [:]
 }
 

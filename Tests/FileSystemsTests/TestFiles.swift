@@ -60,10 +60,37 @@ struct TestEnvironment: FileEnvironment {
     return action()
   }
 
+  var currentThread: UInt32 { 2 }
+  var activity: KernelActivity { host.activity }
+  func describe(thread number: UInt32) -> ProcessDescription? {
+    guard let leader = host.threads[number] else { return describe(process: number) }
+    var description = describe(process: leader)
+    description?.number = number
+    return description
+  }
+  func firstThread(after number: UInt32, of process: UInt32) -> UInt32? {
+    (host.threads.keys.filter { host.threads[$0] == process } + [process])
+      .filter { $0 > number }.min()
+  }
+  func closesOnExecute(descriptor: UInt32, of process: UInt32) -> Bool { descriptor == 1 }
+  func resourceLimit(_ resource: Int, of process: UInt32) -> ResourceLimit? {
+    Resource(rawValue: resource)?.initial
+  }
+  func bootWord(_ index: Int) -> MemoryBlock? { nil }
+  func rename(thread: UInt32, to name: InlineArray<16, UInt8>) throws(Errno) {
+    host.name = (0..<16).map { name[$0] }
+  }
+  func setOutOfMemoryAdjustment(of process: UInt32, to adjustment: Int32) throws(Errno) {
+    host.adjustment = adjustment
+  }
+  func dropFilePages() { host.dropCount += 1 }
+  func mayInspect(_ process: UInt32) -> Bool { !host.hidesMemory }
+
   func describe(process number: UInt32) -> ProcessDescription? {
     guard host.processes.contains(number) else { return nil }
     var description = ProcessDescription(number: number)
     description.name[0] = 0x61
+    description.outOfMemoryAdjustment = host.adjustment
     description.state = 0x52
     description.space = Link<AddressSpace>(raw: host.spaceOfProcess).reference
     return description

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import LinuxABI
+import Machine
+import MemoryUnits
+import PageFrames
+
+/// /proc/vmstat, in the order of Linux 6.12.
+///
+/// Lines of what is configured out on Linux (NUMA, CMA, huge pages, balloons) are left out as
+/// there.
+extension FileSystems {
+  /// Linux: `vmstat_show()`.
+  func writeMemoryStatistics(to writer: inout TextWriter<Environment>) {
+    let census = census()
+    let memory = environment.memory.value
+    value("nr_free_pages", frames.freePageCount.value, &writer)
+    value("nr_zone_inactive_anon", memory.sharedPageCount.value, &writer)
+    value("nr_zone_active_anon", census.anonymous.value, &writer)
+    value("nr_zone_inactive_file", memory.filePageCount.value, &writer)
+    value("nr_zone_active_file", 0, &writer)
+    value("nr_zone_unevictable", census.unevictable.value, &writer)
+    value("nr_zone_write_pending", census.dirty.value + census.writeback.value, &writer)
+    value("nr_mlock", census.memoryLocked.value, &writer)
+    value("nr_bounce", 0, &writer)
+    value("nr_free_cma", 0, &writer)
+    writeNodeStatistics(census, indent: 0, to: &writer)
+    let dirtyable = dirtyablePageCount
+    value("nr_dirty_threshold", dirtyable / 5, &writer)
+    value("nr_dirty_background_threshold", dirtyable / 10, &writer)
+    value("nr_memmap_pages", 0, &writer)
+    value("nr_memmap_boot_pages", frames.table.count * 32 / 4096, &writer)
+    writeEvents(to: &writer)
+    writeRareEvents(to: &writer)
+    value("nr_unstable", 0, &writer)
+  }
+
+  /// Free and file pages: what may become dirty. Linux: `global_dirtyable_memory()`.
+  var dirtyablePageCount: Int {
+    let usable = frames.freePageCount.value + environment.memory.value.filePageCount.value
+    return max(0, usable - frames.totalReserve.value)
+  }
+
+  /// The counters of the one node, which /proc/zoneinfo shows too.
+  func writeNodeStatistics(
+    _ census: FrameCensus, indent: Int,
+    to writer: inout TextWriter<Environment>
+  ) {
+    let memory = environment.memory.value
+    let files = memory.filePageCount.value
+    let shared = memory.sharedPageCount.value
+    node("nr_inactive_anon", shared, indent, &writer)
+    node("nr_active_anon", census.anonymous.value, indent, &writer)
+    node("nr_inactive_file", files, indent, &writer)
+    node("nr_active_file", 0, indent, &writer)
+    node("nr_unevictable", census.unevictable.value, indent, &writer)
+    node("nr_slab_reclaimable", 0, indent, &writer)
+    node("nr_slab_unreclaimable", census.slab.value, indent, &writer)
+    node("nr_isolated_anon", 0, indent, &writer)
+    node("nr_isolated_file", 0, indent, &writer)
+    node("workingset_nodes", 0, indent, &writer)
+    node("workingset_refault_anon", 0, indent, &writer)
+    node("workingset_refault_file", 0, indent, &writer)
+    node("workingset_activate_anon", 0, indent, &writer)
+    node("workingset_activate_file", 0, indent, &writer)
+    node("workingset_restore_anon", 0, indent, &writer)
+    node("workingset_restore_file", 0, indent, &writer)
+    node("workingset_nodereclaim", 0, indent, &writer)
+    node("nr_anon_pages", census.anonymous.value, indent, &writer)
+    node("nr_mapped", memory.mappedFilePageCount.value, indent, &writer)
+    node("nr_file_pages", files + shared, indent, &writer)
+    node("nr_dirty", census.dirty.value, indent, &writer)
+    node("nr_writeback", census.writeback.value, indent, &writer)
+    node("nr_writeback_temp", 0, indent, &writer)
+    node("nr_shmem", shared, indent, &writer)
+    writeHugeNodeStatistics(indent, to: &writer)
+    node("nr_vmscan_write", 0, indent, &writer)
+    node("nr_vmscan_immediate_reclaim", 0, indent, &writer)
+    node("nr_dirtied", 0, indent, &writer)
+    node("nr_written", 0, indent, &writer)
+    node("nr_throttled_written", 0, indent, &writer)
+    node("nr_kernel_misc_reclaimable", 0, indent, &writer)
+    node("nr_foll_pin_acquired", 0, indent, &writer)
+    node("nr_foll_pin_released", 0, indent, &writer)
+    node("nr_kernel_stack", Int(census.kernelStacks.kibibytes), indent, &writer)
+    node("nr_page_table_pages", census.pageTables.value, indent, &writer)
+    node("nr_sec_page_table_pages", 0, indent, &writer)
+    node("nr_swapcached", 0, indent, &writer)
+    node("pgdemote_kswapd", 0, indent, &writer)
+    node("pgdemote_direct", 0, indent, &writer)
+    node("pgdemote_khugepaged", 0, indent, &writer)
+  }
+
+  private func writeHugeNodeStatistics(
+    _ indent: Int, to writer: inout TextWriter<Environment>
+  ) {
+    node("nr_shmem_hugepages", 0, indent, &writer)
+    node("nr_shmem_pmdmapped", 0, indent, &writer)
+    node("nr_file_hugepages", 0, indent, &writer)
+    node("nr_file_pmdmapped", 0, indent, &writer)
+    node("nr_anon_transparent_hugepages", 0, indent, &writer)
+  }
+
+  /// Linux: `enum vm_event_item`.
+  private func writeEvents(to writer: inout TextWriter<Environment>) {
+    let memory = environment.memory.value
+    let counts = state.value.diskCounts
+    value("pgpgin", Int(counts.readSectors / 2), &writer)
+    value("pgpgout", Int(counts.writtenSectors / 2), &writer)
+    value("pswpin", 0, &writer)
+    value("pswpout", 0, &writer)
+    for kind in 0..<ZoneKind.count { writeZoneEvent("allocstall_", kind, 0, &writer) }
+    for kind in 0..<ZoneKind.count { writeZoneEvent("pgskip_", kind, 0, &writer) }
+    value("pgactivate", 0, &writer)
+    value("pgdeactivate", 0, &writer)
+    value("pglazyfree", 0, &writer)
+    value("pgfault", Int(memory.faultCount), &writer)
+    value("pgmajfault", Int(memory.majorFaultCount), &writer)
+    value("pglazyfreed", 0, &writer)
+    value("pgrefill", 0, &writer)
+    value("pgreuse", 0, &writer)
+    value("pgsteal_kswapd", 0, &writer)
+    value("pgsteal_direct", Int(memory.stolenCount), &writer)
+    value("pgsteal_khugepaged", 0, &writer)
+    value("pgscan_kswapd", 0, &writer)
+    value("pgscan_direct", Int(memory.scannedCount), &writer)
+    value("pgscan_khugepaged", 0, &writer)
+    value("pgscan_direct_throttle", 0, &writer)
+    value("pgscan_anon", 0, &writer)
+    value("pgscan_file", Int(memory.scannedCount), &writer)
+    value("pgsteal_anon", 0, &writer)
+    value("pgsteal_file", Int(memory.stolenCount), &writer)
+  }
+
+  private func writeRareEvents(to writer: inout TextWriter<Environment>) {
+    value("pginodesteal", 0, &writer)
+    value("slabs_scanned", 0, &writer)
+    value("kswapd_inodesteal", 0, &writer)
+    value("kswapd_low_wmark_hit_quickly", 0, &writer)
+    value("kswapd_high_wmark_hit_quickly", 0, &writer)
+    value("pageoutrun", 0, &writer)
+    value("pgrotated", 0, &writer)
+    value("drop_pagecache", Int(state.value.settings.pageCacheDropCount), &writer)
+    value("drop_slab", Int(state.value.settings.objectDropCount), &writer)
+    value("oom_kill", Int(environment.activity.memoryKillCount), &writer)
+    value("unevictable_pgs_culled", 0, &writer)
+    value("unevictable_pgs_scanned", 0, &writer)
+    value("unevictable_pgs_rescued", 0, &writer)
+    value("unevictable_pgs_mlocked", 0, &writer)
+    value("unevictable_pgs_munlocked", 0, &writer)
+    value("unevictable_pgs_cleared", 0, &writer)
+    value("unevictable_pgs_stranded", 0, &writer)
+    value("direct_map_level2_splits", 0, &writer)
+    value("direct_map_level3_splits", 0, &writer)
+  }
+
+  private func writeZoneEvent(
+    _ name: StaticString, _ zone: Int, _ count: Int, _ writer: inout TextWriter<Environment>
+  ) {
+    let kind = ZoneKind(index: zone)
+    guard kind != .highMemory else { return }
+    writer.put(name)
+    switch kind {
+    case .dma: writer.put("dma ")
+    case .dma32: writer.put("dma32 ")
+    default: writer.put("normal ")
+    }
+    writer.put(UInt64(count))
+    writer.put("\n")
+  }
+
+  private func value(
+    _ name: StaticString, _ value: Int, _ writer: inout TextWriter<Environment>
+  ) {
+    writer.put(name)
+    writer.put(" ")
+    writer.put(UInt64(max(value, 0)))
+    writer.put("\n")
+  }
+
+  /// A counter as /proc/vmstat (no indent) or /proc/zoneinfo has it.
+  func node(
+    _ name: StaticString, _ count: Int, _ indent: Int, _ writer: inout TextWriter<Environment>
+  ) {
+    guard indent > 0 else { return value(name, count, &writer) }
+    writer.put("      ")
+    writer.beginLine()
+    writer.put(name)
+    writer.pad(to: 12)
+    writer.put(" ")
+    writer.put(UInt64(max(count, 0)))
+    writer.put("\n")
+  }
+}
