@@ -175,6 +175,12 @@ int touch_file(const char *path) {
   return utimensat(AT_FDCWD, path, NULL, 0) == 0 ? 0 : -errno;
 }
 
+int set_time(const char *path, uint64_t seconds) {
+  const struct timespec time = {.tv_sec = (time_t)seconds};
+  const struct timespec times[2] = {time, time};
+  return utimensat(AT_FDCWD, path, times, 0) == 0 ? 0 : -errno;
+}
+
 int may_execute(const char *path) {
   return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }

@@ -73,8 +73,8 @@ public struct CacheFolder: Sendable {
   ///
   /// A state that is too fresh to tell a second change from the first is not remembered.
   func remembered(
-    _ state: ContentState, make: () throws(HostError) -> String
-  ) throws(HostError) -> String {
+    _ state: ContentState, make: () throws(ToolFailure) -> String
+  ) throws(ToolFailure) -> String {
     let place = "\(states)/\(state.digest)"
     if let text = try? HostFile.content(of: place), text.count == 64 {
       // SAFETY: the path is terminated.

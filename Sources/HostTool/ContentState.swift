@@ -32,7 +32,7 @@ struct ContentState {
       switch contents.entries[path] {
       case .folder(let permissions): digest.add("folder \(permissions)")
       case .file(let content):
-        digest.add(content.path)
+        digest.add("file \(content.time) \(content.path)")
         add(content.facts)
       case .link(let target): digest.add("link \(target)")
       case .text(let text): digest.add("text \(text)")

@@ -23,7 +23,11 @@ enum Ext2Inodes {
       for base in stride(from: 0, to: inodes.count, by: Int(inodeBytes)) {
         // Neither a mode nor a link: unused. The file system's own inodes keep what they have.
         guard inodes.number(at: base, bytes: 2) != 0 else { continue }
-        for field in [8, 12, 16] { inodes.setNumber(time, at: base + field, bytes: 4) }
+        // A regular file's own time was set before it came here.
+        let isRegular = inodes.number(at: base, bytes: 2) & 0xF000 == 0x8000
+        for field in isRegular ? [8, 12] : [8, 12, 16] {
+          inodes.setNumber(time, at: base + field, bytes: 4)
+        }
         for field in [2, 24, 120, 122] { inodes.setNumber(0, at: base + field, bytes: 2) }
       }
       try file.write(inodes, at: table)

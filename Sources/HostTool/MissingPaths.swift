@@ -52,7 +52,13 @@ struct MissingPaths: Equatable {
 
   private static func isOfTheMachine(_ path: String) -> Bool {
     ownFolders.contains { path.hasPrefix($0) || path + "/" == $0 }
-      || PackageFiles.isDocumentation(path)
+      || PackageFiles.isDocumentation(path + "/") || isSetting(path)
+  }
+
+  /// A hidden file in the home of the machine's first user: settings of whoever uses the host.
+  private static func isSetting(_ path: String) -> Bool {
+    let parts = path.split(separator: "/")
+    return parts.count >= 2 && parts[0] == "root" && parts[1].hasPrefix(".")
   }
 
   /// An empty folder is not missed.
@@ -64,7 +70,7 @@ struct MissingPaths: Equatable {
 
   /// The folder of shared data that is missing as a whole, or the path itself elsewhere.
   private static func shortest(_ path: String, _ contents: RootContents) -> String {
-    guard path.hasPrefix("/usr/") else { return path }
+    guard path.hasPrefix("/usr/"), !path.hasPrefix("/usr/local/") else { return path }
     var shortest = path
     while let folder = HostFolder.folder(of: shortest), folder.split(separator: "/").count > 2,
       !contents.leads(folder)

@@ -57,6 +57,52 @@ struct PackageFiles {
     }
   }
 
+  /// What no package lists although it lies beside packed files, in a folder of some package's
+  /// own: what was made when the package was installed, such as compiled modules and indices.
+  ///
+  /// - Complexity: one more pass over the database.
+  func unlisted(beside contents: RootContents) -> [String] {
+    var candidates: Set<String> = []
+    for folder in contents.foldersOfFiles where Self.isOfPackages(folder) {
+      for name in (try? HostFolder.names(in: folder)) ?? [] {
+        let path = "\(folder)/\(name)"
+        guard contents.entries[path] == nil, let facts = try? FileFacts(path, links: .tell),
+          facts.kind == .folder || facts.kind == .regular
+        else { continue }
+        candidates.insert(path)
+      }
+    }
+    return candidates.subtracting(listed(candidates)).sorted(by: precedesByBytes)
+  }
+
+  /// A folder below those that all packages share.
+  private static func isOfPackages(_ folder: String) -> Bool {
+    let parts = folder.split(separator: "/")
+    return parts.count >= 3 && parts[0] == "usr" && parts[1] != "local"
+  }
+
+  /// Those of some paths that any package lists.
+  private func listed(_ paths: Set<String>) -> Set<String> {
+    if paths.isEmpty { return [] }
+    var wanted: [UInt64: [(text: [UInt8], path: String)]] = [:]
+    for path in paths {
+      for name in names(of: path) {
+        let text = Array(diversions.listed(name).path.utf8)
+        wanted[Self.hash(text[...]), default: []].append((text, path))
+      }
+    }
+    var found: Set<String> = []
+    for index in packages.packages.indices {
+      _ = Self.contains(packages.list(of: index)) { line, hash in
+        for candidate in wanted[hash] ?? [] where line.elementsEqual(candidate.text) {
+          found.insert(candidate.path)
+        }
+        return false
+      }
+    }
+    return found
+  }
+
   /// A path under every name that a list may have for it.
   private func names(of path: String) -> [String] {
     [path] + aliases.filter { path.hasPrefix($0.folder + "/") }

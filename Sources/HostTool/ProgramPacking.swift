@@ -74,6 +74,13 @@ struct ProgramPacking {
       for package in packages.closure(of: roots) {
         for path in files.files(of: package) { try packListed(path) }
       }
+      for path in files.unlisted(beside: contents) {
+        do throws(HostError) {
+          try contents.pack(path, as: path)
+        } catch {
+          if error.number == 27 { throw error }
+        }
+      }
       try packAlternatives(Alternatives("\(packages.folder)/alternatives"))
     } catch {
       throw Self.tooLarge
@@ -96,6 +103,7 @@ struct ProgramPacking {
       if case .file(let file)? = contents.entries[place], unsafe may_read(file.path) != 0 {
         contents.remove(place)
       }
+      contents.keepTime(of: place)
     } catch {
       if error.number == 27 { throw error }
     }
@@ -175,20 +183,22 @@ struct ProgramPacking {
 
   /// Packs the prefix that a program lies in, where it lies in one.
   private mutating func packPrefix(of path: String) throws(ToolFailure) {
-    guard let prefix = ProgramPrefix(of: path), prefixes.insert(prefix.path).inserted else {
-      return
-    }
+    guard let prefix = ProgramPrefix(of: path) else { return }
     do throws(HostError) {
-      for folder in prefix.folders {
+      for folder in prefix.folders where prefixes.insert(folder).inserted {
         let place = try contents.pack(folder)
         try contents.pack(place, as: place)
+        contents.keepTimes(below: place)
         packNeeds(below: place, on: folder)
       }
     } catch {
       if error.number == 27 { throw Self.tooLarge }
       throw ToolFailure(.failed, "\(prefix.path): \(error.text)", "make it readable")
     }
-    for program in prefix.programs { try? pack(program, scriptDepth: 1) }
+    for program in prefix.programs where prefixes.insert(program).inserted {
+      // A virtual environment whose base is gone says so itself.
+      try? pack(program, scriptDepth: 1)
+    }
   }
 
   private mutating func packLinker(_ interpreter: String, of path: String) throws(ToolFailure) {

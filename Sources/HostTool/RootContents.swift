@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CHostSystem
+
 /// What the root disk is to hold, path by path, before any image exists.
 struct RootContents {
   enum Entry: Equatable {
@@ -22,6 +24,16 @@ struct RootContents {
 
   /// The paths in an order that no setting of the host changes; a folder precedes its content.
   var paths: [String] { entries.keys.sorted(by: precedesByBytes) }
+
+  /// The folders that have files of the host in them.
+  var foldersOfFiles: Set<String> {
+    var folders: Set<String> = []
+    for (path, entry) in entries {
+      guard case .file = entry, let folder = HostFolder.folder(of: path) else { continue }
+      folders.insert(folder)
+    }
+    return folders
+  }
 
   func hasFolder(_ path: String) -> Bool {
     if path == "/" { return true }
@@ -129,6 +141,9 @@ struct RootContents {
       let source = "\(host)/\(name)"
       let target = "\(prefix)/\(name)"
       let facts = try FileFacts(source, links: .tell)
+      // What the user may not read is left out: a program of theirs could not read it either.
+      // SAFETY: the path is terminated.
+      if facts.kind != .link, unsafe may_read(source) != 0 { continue }
       switch facts.kind {
       case .regular:
         try set(target, .file(HostContent(source, facts)))
@@ -141,6 +156,20 @@ struct RootContents {
         continue
       }
     }
+  }
+
+  /// Gives a file the time that it has on the host, since that belongs to what it is part of:
+  /// compiled files name the time of their source.
+  mutating func keepTime(of path: String) {
+    guard case .file(var file)? = entries[path] else { return }
+    file.keepTime()
+    entries[path] = .file(file)
+  }
+
+  /// The same for all files below a folder.
+  mutating func keepTimes(below folder: String) {
+    let prefix = folder == "/" ? "/" : "\(folder)/"
+    for path in entries.keys where path.hasPrefix(prefix) { keepTime(of: path) }
   }
 
   /// Removes a file again.
@@ -211,10 +240,17 @@ struct RootContents {
 struct HostContent: Equatable {
   var path: String
   var facts: FileFacts
+  /// Its time on the disk, in seconds since the epoch.
+  var time = RootDisk.epoch
 
   init(_ path: String, _ facts: FileFacts) {
     self.path = path
     self.facts = facts
+  }
+
+  /// Gives it the time that it has on the host.
+  mutating func keepTime() {
+    time = min(facts.modified / 1_000_000_000, UInt64(Int32.max))
   }
 
   var size: UInt64 { facts.size }

@@ -10,18 +10,19 @@ public struct RootDisk: Sendable {
   /// SHA-256 of the image.
   public var digest: String
 
-  /// The time that every file on the disk has: 2025-01-01 00:00:00 UTC.
+  /// The time of all on the disk but the files of packages and prefixes, which keep their own:
+  /// 2025-01-01 00:00:00 UTC.
   static var epoch: UInt64 { 1_735_689_600 }
   static var blockBytes: UInt64 { 4096 }
 
   /// Finds the image for some content in the cache, or makes it.
   init(_ contents: RootContents, cache: CacheFolder) throws(ToolFailure) {
     let maker = try Self.maker()
-    let key = try attempting("a file to pack", "make it readable") { () throws(HostError) in
-      let state = try ContentState(contents, maker: maker)
-      return try cache.remembered(state) { () throws(HostError) in
-        try Self.key(of: contents, maker: maker)
-      }
+    let state = try attempting(maker, "make it readable") { () throws(HostError) in
+      try ContentState(contents, maker: maker)
+    }
+    let key = try cache.remembered(state) { () throws(ToolFailure) in
+      try Self.key(of: contents, maker: maker)
     }
     let entry = try cache.entry(key) { (folder) throws(ToolFailure) in
       try Self.make(contents, in: folder, maker: maker)
@@ -48,26 +49,31 @@ public struct RootDisk: Sendable {
   }
 
   /// A name for the content: whatever changes a byte of the image changes it.
-  static func key(of contents: RootContents, maker: String) throws(HostError) -> String {
+  static func key(of contents: RootContents, maker: String) throws(ToolFailure) -> String {
+    func content(of path: String) throws(ToolFailure) -> String {
+      try attempting(path, "make it readable") { () throws(HostError) in
+        try ContentDigest.ofFile(path)
+      }
+    }
     let digest = ContentDigest()
-    digest.add("quire root disk 2")
-    digest.add(try ContentDigest.ofFile(maker))
+    digest.add("quire root disk 3")
+    digest.add(try content(of: maker))
     var first: [StagingFolder.FileIdentity: String] = [:]
     for path in contents.paths {
       digest.add(path)
       switch contents.entries[path] {
       case .folder(let permissions):
         digest.add("folder \(permissions)")
-      case .file(let content):
-        let identity = StagingFolder.FileIdentity(content.facts)
-        if content.facts.linkCount > 1, let other = first[identity] {
+      case .file(let file):
+        let identity = StagingFolder.FileIdentity(file.facts)
+        if file.facts.linkCount > 1, let other = first[identity] {
           digest.add("another name of")
           digest.add(other)
           continue
         }
         first[identity] = path
-        digest.add("file \(content.permissions)")
-        digest.add(try ContentDigest.ofFile(content.path))
+        digest.add("file \(file.permissions) \(file.time)")
+        digest.add(try content(of: file.path))
       case .link(let target):
         digest.add("link")
         digest.add(target)

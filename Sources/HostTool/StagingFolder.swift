@@ -25,6 +25,7 @@ struct StagingFolder {
       case .text(let text):
         try HostFile.write(Array(text.utf8), to: target)
         try setPermissions(0o644, of: target)
+        try setTime(RootDisk.epoch, of: target)
       case nil: break
       }
     }
@@ -49,6 +50,13 @@ struct StagingFolder {
     let result = unsafe copy_content(content.path, target)
     if result != 0 { throw HostError(-result) }
     try setPermissions(content.permissions, of: target)
+    try setTime(content.time, of: target)
+  }
+
+  private func setTime(_ time: UInt64, of path: String) throws(HostError) {
+    // SAFETY: the path is terminated.
+    let result = unsafe set_time(path, time)
+    if result != 0 { throw HostError(-result) }
   }
 
   /// What two names of one file have in common.

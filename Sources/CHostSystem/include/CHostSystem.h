@@ -99,3 +99,5 @@ int may_execute(const char *path);
 int may_read(const char *path);
 /// Says that a file was used now. Returns 0 or -errno.
 int touch_file(const char *path);
+/// Gives a file a time, in seconds since the epoch. Returns 0 or -errno.
+int set_time(const char *path, uint64_t seconds);
