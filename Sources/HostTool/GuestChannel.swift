@@ -27,6 +27,7 @@ final class GuestChannel {
   private var error = OutputStream(.error, descriptor: 2, number: 2)
   private var text = RingReader.text
   private var input = InputRing()
+  private let saved: SavedFiles?
   private let inputDescriptor: Int32
   private let isVerbose: Bool
   /// The end of what the kernel said, for a failure's line.
@@ -37,8 +38,9 @@ final class GuestChannel {
 
   init(
     _ memory: GuestMemory, log: EventLog, input: Int32 = 0, output: Int32 = 1, error: Int32 = 2,
-    isVerbose: Bool = false
+    saved: SavedFiles? = nil, isVerbose: Bool = false
   ) {
+    self.saved = saved
     self.memory = memory
     self.log = log
     self.isVerbose = isVerbose
@@ -67,8 +69,12 @@ final class GuestChannel {
 
   /// Serves until the machine stops.
   ///
-  /// - Parameter emulatorStatus: the emulator's status once it has ended.
-  func serve(emulatorStatus: () -> Int32?) throws(ToolFailure) -> End {
+  /// - Parameters:
+  ///   - console: the host's terminal and signals; nil where only bytes are moved.
+  ///   - emulatorStatus: the emulator's status once it has ended.
+  func serve(
+    console: HostConsole? = nil, emulatorStatus: () -> Int32?
+  ) throws(ToolFailure) -> End {
     var idle = IdlePace()
     while true {
       let signal = watched_signal()
@@ -88,10 +94,12 @@ final class GuestChannel {
         if let last, last != .running { return .stopped(last) }
         return .emulatorEnded(status)
       }
-      if moved || readInput() {
+      let hasInput = readInput()
+      let pause = console?.serve(input)
+      if moved || hasInput {
         idle.reset()
       } else {
-        idle.wait(for: input.wanted(in: memory) > 0 ? inputDescriptor : -1)
+        idle.wait(for: input.wanted(in: memory) > 0 ? inputDescriptor : -1, atMost: pause)
       }
     }
   }
@@ -123,6 +131,7 @@ final class GuestChannel {
     if try output.write(to: outputHead, from: memory) { moved = true }
     if try error.write(to: errorHead, from: memory) { moved = true }
     if try drainText() { moved = true }
+    if let saved, try saved.drain(from: memory) { moved = true }
     return moved
   }
 

@@ -32,9 +32,10 @@ public enum MachineRun {
         try HostFile.write(Array(report.text.utf8), to: path)
       }
     }
-    if let failure = result.failure {
+    if let failure = result.failure ?? result.unsaved {
       printToStandardError(failure.line)
-    } else if !options.isQuiet, result.cause != .quire {
+    }
+    if result.failure == nil, !options.isQuiet, result.cause != .quire {
       for line in RunSummary(result: result, plan: plan).lines { printToStandardError(line) }
     }
     return result.status
@@ -61,7 +62,8 @@ public enum MachineRun {
     let memory = try GuestMemory(options.memory)
     let scratch = try ScratchDisk(
       options.disk, user: options.user, folders: plan.scratchFolders)
-    let channel = GuestChannel(memory, log: log, isVerbose: options.isVerbose)
+    let saved = SavedFiles(plan.saves)
+    let channel = GuestChannel(memory, log: log, saved: saved, isVerbose: options.isVerbose)
     let diskBytes = try attempting(plan.disk.image, "quire clean") { () throws(HostError) in
       try FileFacts(plan.disk.image).size
     }
@@ -71,6 +73,8 @@ public enum MachineRun {
     memory.store(plan.bootTime, ChannelLayout.bootTimeOffset)
     memory.store(plan.isInteractive ? 1 : 0, ChannelLayout.interactiveOffset)
 
+    let console = HostConsole(memory, terminals: plan.terminals)
+    defer { console.close() }
     // SAFETY: the name is terminated.
     let messages = HostFile(adopting: unsafe make_memory_file("emulator", 0))
     let child = try attempting(emulator, "install qemu-system-x86") { () throws(HostError) in
@@ -81,11 +85,13 @@ public enum MachineRun {
         environment: [], output: messages.descriptor, error: messages.descriptor,
         kept: [memory.descriptor, scratch.descriptor])
     }
+    console.attend(to: child.identifier)
+    console.open()
     var childHasEnded = false
     defer { if !childHasEnded { child.end() } }
     if let timeout = options.timeout { start_timer(timeout.milliseconds) }
 
-    let end = try channel.serve {
+    let end = try channel.serve(console: console) {
       let status = child.status()
       if status != nil { childHasEnded = true }
       return status
@@ -96,8 +102,10 @@ public enum MachineRun {
     }
     let said = text(of: messages)
     if options.isVerbose, !said.isEmpty { printToStandardError(said) }
-    return .finished(
-      try conclude(end, plan: plan, memory: memory, log: log, channel: channel, said: said))
+    var result = try conclude(
+      end, plan: plan, memory: memory, log: log, channel: channel, said: said)
+    result.note(saved.failures)
+    return .finished(result)
   }
 
   private static func conclude(
@@ -125,6 +133,7 @@ public enum MachineRun {
       switch true {
       case result.cause == .timeout: "the host's clock ended it"
       case plan.bootTime != 0: "the host's clock was asked for"
+      case forwarded_any() != 0: "a signal was forwarded"
       case plan.isInteractive: "input was handed over as it came"
       case channel.hasClosedStream: "a reader of its output went away"
       default: nil

@@ -65,8 +65,14 @@ struct IdlePace {
   mutating func reset() { rounds = 0 }
 
   /// Waits, less long where the descriptor can be read (-1: none).
-  mutating func wait(for descriptor: Int32) {
+  ///
+  /// - Parameter pause: microseconds where it is known that nothing can come from elsewhere.
+  mutating func wait(for descriptor: Int32, atMost pause: UInt64? = nil) {
     rounds += 1
+    if let pause, rounds > Self.spins {
+      _ = wait_readable(descriptor, pause)
+      return
+    }
     if rounds <= Self.spins {
       for _ in 0..<20 { processor_pause() }
       return

@@ -37,6 +37,11 @@ struct RingReader {
       headOffset: ChannelLayout.textHeadOffset, tailOffset: ChannelLayout.textTailOffset,
       dataOffset: ChannelLayout.textOffset, capacity: UInt64(ChannelLayout.textBytes), unit: 1)
   }
+  static var saves: RingReader {
+    RingReader(
+      headOffset: ChannelLayout.saveHeadOffset, tailOffset: ChannelLayout.saveTailOffset,
+      dataOffset: ChannelLayout.saveOffset, capacity: UInt64(ChannelLayout.saveBytes), unit: 1)
+  }
 
   private init(headOffset: Int, tailOffset: Int, dataOffset: Int, capacity: UInt64, unit: Int) {
     self.headOffset = headOffset

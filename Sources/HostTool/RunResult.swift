@@ -17,6 +17,9 @@ struct RunResult {
   /// What went wrong, where something did.
   var failure: ToolFailure?
 
+  /// What could not be copied out, where the program itself went wrong before.
+  private(set) var unsaved: ToolFailure?
+
   /// Why the digest may differ the next time, or nil where it may not.
   var unrepeatable: String?
 
@@ -78,6 +81,21 @@ struct RunResult {
     self.cause = cause
     status = failure.status.rawValue
     self.failure = failure
+  }
+
+  /// A program that succeeded has not, if what it made is lost.
+  mutating func note(_ failures: [(path: String, why: String)]) {
+    guard let first = failures.first, failure == nil else { return }
+    let more = failures.count > 1 ? " (and \(failures.count - 1) more)" : ""
+    let line = ToolFailure(
+      .failed, "--save \(first.path): \(first.why)\(more)", "check both paths")
+    if status == 0 {
+      cause = .quire
+      failure = line
+      status = line.status.rawValue
+    } else {
+      unsaved = line
+    }
   }
 
   private static func startFailure(_ number: UInt64, options: MachineOptions) -> ToolFailure {

@@ -8,7 +8,7 @@
 ///     0x20000  kernel's text log                          (128 KiB)
 ///     0x40000  stderr ring                                (256 KiB)
 ///     0x80000  paths that were not there               (256 KiB)
-///     0xC0000  …
+///     0xC0000  ring of files that are copied out        (256 KiB)
 ///     0x100000 stdin ring                                 (1 MiB)
 ///     0x200000 stdout ring                                (1 MiB)
 ///     0x400000 event ring                                 (4 MiB: 131,072 records)
@@ -103,6 +103,10 @@ public enum ChannelLayout {
   /// Host: the ring of forwarded signals, a byte each.
   public static var signalRingOffset: Int { 0x8C0 }
 
+  /// Kernel: all bytes of `SaveRecord`s that it ever sent; host: all that it ever took.
+  public static var saveHeadOffset: Int { 0x940 }
+  public static var saveTailOffset: Int { 0x980 }
+
   public static var argumentsOffset: Int { 0x1000 }
   public static var argumentsBytes: Int { 0x1F000 }
   public static var textOffset: Int { 0x2_0000 }
@@ -114,6 +118,8 @@ public enum ChannelLayout {
   /// Kernel: each path that a program looked for in vain, once, ended by a zero byte.
   public static var missingPathTextOffset: Int { 0x8_5000 }
   public static var missingPathTextBytes: Int { 0x3_B000 }
+  public static var saveOffset: Int { 0xC_0000 }
+  public static var saveBytes: Int { 0x4_0000 }
   public static var inputOffset: Int { 0x10_0000 }
   public static var inputBytes: Int { 0x10_0000 }
   public static var outputOffset: Int { 0x20_0000 }

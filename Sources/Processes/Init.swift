@@ -133,10 +133,20 @@ extension Kernel {
     guard let status = state.value.programStatus else {
       preconditionFailure("the program has not ended")
     }
+    saveFiles()
     if let finding = auditEnd() { stop(.kernelFailed, value: finding.rawValue) }
     let signal = status.signalNumber
     if signal == 0 { stop(.exited, value: UInt64(status.exitCode)) }
     stop(state.value.programDiedOfMemory ? .outOfMemory : .signalled, value: UInt64(signal))
+  }
+
+  /// Copies out what the user wanted to keep.
+  private func saveFiles() {
+    let arguments = BootArguments(Self.arguments(of: machine))
+    for index in 0..<arguments.count(of: .save) {
+      guard let path = arguments.string(.save, index) else { continue }
+      fileSystems.save(path, number: UInt32(index))
+    }
   }
 
   /// Nobody can run and nothing is planned.
