@@ -36,6 +36,7 @@ public struct CacheFolder: Sendable {
   public func clean() throws(ToolFailure) -> Int {
     do throws(HostError) {
       removeAbandoned()
+      try? HostFolder.remove(failures)
       guard let names = try? HostFolder.names(in: disks) else { return 0 }
       for name in names { try HostFolder.remove("\(disks)/\(name)") }
       if (try? FileFacts(states)) != nil { try HostFolder.remove(states) }

@@ -10,16 +10,21 @@ final class EventLog {
   /// The first record that contradicts those before it.
   private(set) var contradiction: FrameStates.Contradiction?
   private let digest = ContentDigest()
-  private var binary: ExportFile?
+  private var binary: [ExportFile] = []
   private var lines: ExportFile?
 
   /// - Parameters:
   ///   - frameCount: frames of the machine's RAM.
   ///   - binary: path for the records as they are, or nil.
   ///   - lines: path for JSON Lines, or nil.
-  init(frameCount: Int, binary: String?, lines: String?) throws(ToolFailure) {
+  ///   - record: a second path for the records as they are, or nil.
+  init(
+    frameCount: Int, binary: String?, lines: String?, record: String? = nil
+  ) throws(ToolFailure) {
     states = FrameStates(frameCount: frameCount)
-    if let binary { self.binary = try ExportFile(binary) }
+    for path in [binary, record] {
+      if let path { self.binary.append(try ExportFile(path)) }
+    }
     if let lines {
       self.lines = try ExportFile(lines)
       try self.lines?.add(EventJSON.header)
@@ -35,7 +40,7 @@ final class EventLog {
     precondition(records.count % MemoryEvent.byteCount == 0, "half a record")
     // SAFETY: the bytes are only read, within the buffer's length.
     unsafe digest.add(records)
-    if let binary { try binary.add(unsafe Array(records)) }
+    for file in binary { try file.add(unsafe Array(records)) }
     for place in stride(from: 0, to: records.count, by: MemoryEvent.byteCount) {
       // SAFETY: a whole record lies at the place, and the type is plain bytes.
       let event = unsafe records.loadUnaligned(fromByteOffset: place, as: MemoryEvent.self)
@@ -52,7 +57,7 @@ final class EventLog {
 
   /// The digest over every record. Nothing may be added afterwards.
   func finish() throws(ToolFailure) -> String {
-    try binary?.flush()
+    for file in binary { try file.flush() }
     try lines?.flush()
     return digest.finish()
   }

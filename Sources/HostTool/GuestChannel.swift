@@ -28,6 +28,7 @@ final class GuestChannel {
   private var text = RingReader.text
   private var input = InputRing()
   private let saved: SavedFiles?
+  private let copies: RunCopies?
   private let inputDescriptor: Int32
   private let isVerbose: Bool
   /// The end of what the kernel said, for a failure's line.
@@ -38,15 +39,18 @@ final class GuestChannel {
 
   init(
     _ memory: GuestMemory, log: EventLog, input: Int32 = 0, output: Int32 = 1, error: Int32 = 2,
-    saved: SavedFiles? = nil, isVerbose: Bool = false
+    saved: SavedFiles? = nil, copies: RunCopies? = nil, isVerbose: Bool = false
   ) {
     self.saved = saved
+    self.copies = copies
     self.memory = memory
     self.log = log
     self.isVerbose = isVerbose
     inputDescriptor = input
-    self.output = OutputStream(.output, descriptor: output, number: 1)
-    self.error = OutputStream(.error, descriptor: error, number: 2)
+    self.output = OutputStream(
+      .output, descriptor: output, number: 1, copy: copies?.output ?? -1)
+    self.error = OutputStream(
+      .error, descriptor: error, number: 2, copy: copies?.error ?? -1)
   }
 
   /// Prepares the mailbox before the machine starts.
@@ -163,6 +167,12 @@ final class GuestChannel {
     unsafe input.fill(count, in: memory) { place in
       let result = unsafe read(inputDescriptor, place.baseAddress, place.count)
       // A closed or broken input ends like an empty one.
+      if result > 0, let copies {
+        // SAFETY: so many bytes of the part were read.
+        unsafe try? writeAll(
+          UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(place)[..<result]),
+          to: copies.input)
+      }
       hasEnded = result == 0 || (result < 0 && errno != EINTR && errno != EAGAIN)
       return max(result, 0)
     }

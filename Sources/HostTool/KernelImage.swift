@@ -30,6 +30,16 @@ public struct KernelImage: Sendable {
     throw ToolFailure(.failed, "the kernel's image is missing", "start the tool as ./quire")
   }
 
+  /// An image at a place that is known.
+  init(path: String) throws(ToolFailure) {
+    guard let digest = try? ContentDigest.ofFile(path) else {
+      throw ToolFailure(.failed, "\(path) cannot be read", "make it readable")
+    }
+    self.path = path
+    self.digest = digest
+    smallestMemory = try Self.smallestMemory(path)
+  }
+
   /// The end of what is loaded, and what the machine puts behind it before it counts its RAM:
   /// page tables, and the disks' rings.
   private static func smallestMemory(_ path: String) throws(ToolFailure) -> ByteCount {

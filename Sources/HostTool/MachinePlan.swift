@@ -7,7 +7,7 @@ import MemoryUnits
 /// A run worked out in full: what is on the disk, what the kernel is told, what QEMU is called
 /// with. Nothing runs yet.
 struct MachinePlan {
-  let options: MachineOptions
+  var options: MachineOptions
   let kernel: KernelImage
   let disk: RootDisk
   /// What is on the root disk.
@@ -65,6 +65,24 @@ struct MachinePlan {
     self.saves = saves
     arguments = try block.finished()
     self.options = options
+  }
+
+  /// A machine that was worked out before.
+  init(
+    _ options: MachineOptions, kernel: KernelImage, disk: RootDisk, arguments: [UInt8],
+    scratchFolders: [String], bootTime: UInt64, terminals: UInt64, isInteractive: Bool
+  ) {
+    self.options = options
+    self.kernel = kernel
+    self.disk = disk
+    self.arguments = arguments
+    self.scratchFolders = scratchFolders
+    self.bootTime = bootTime
+    self.terminals = terminals
+    self.isInteractive = isInteractive
+    packed = RootContents()
+    // What was copied out then is not copied over what there is now.
+    saves = []
   }
 
   /// The folder that the user named, which must be there, or else the host's where it is packed.

@@ -20,11 +20,78 @@ public enum MachineRun {
       printToStandardOutput(plan.commandLine())
       return 0
     }
-    let result: RunResult
-    switch try run(plan, emulator: emulator) {
+    let record = try options.record.map { (folder) throws(ToolFailure) in
+      try RunRecord(making: folder)
+    }
+    let copies = try RunCopies(record, folders: plan.scratchFolders)
+    var result: RunResult
+    var text: [UInt8] = []
+    switch try run(plan, emulator: emulator, copies: copies, record: record, text: &text) {
     case .interrupted(let status): return status
     case .finished(let finished): result = finished
     }
+    let cache = CacheFolder(environment: host.variables)
+    var kept = record
+    if kept == nil, result.leavesBundle { kept = try cache.makeBundle() }
+    if let folder = kept {
+      if result.leavesBundle {
+        result.failure?.remedy = "run it again with ./quire replay \(shellQuoted(folder.folder))"
+      }
+      try folder.finish(
+        result, plan: plan, emulatorVersion: try emulatorVersion(emulator), input: copies.input,
+        text: text)
+    }
+    try tell(result, plan: plan, emulator: emulator)
+    return result.status
+  }
+
+  /// Runs a recorded machine again and says whether it did the same.
+  ///
+  /// - Returns: the status that the program had.
+  /// - Throws: `failed` where it did not.
+  public static func replay(
+    _ folder: String, isQuiet: Bool, isVerbose: Bool, timeout: DurationArgument?,
+    host: HostEnvironment
+  ) throws(ToolFailure) -> Int32 {
+    let emulator = try host.emulator()
+    watch_signals()
+    let replay = try RunReplay(HostFolder.absolute(folder, from: HostFolder.current))
+    var plan = try replay.plan(isQuiet: isQuiet, isVerbose: isVerbose, host: host)
+    plan.options.timeout = timeout
+    let input = try replay.openInput()
+    var text: [UInt8] = []
+    let result: RunResult
+    switch try run(
+      plan, emulator: emulator, copies: nil, record: nil, input: input.descriptor, text: &text)
+    {
+    case .interrupted(let status): return status
+    case .finished(let finished): result = finished
+    }
+    try tell(result, plan: plan, emulator: emulator)
+    if result.cause == .timeout { return result.status }
+    let same = result.digest == replay.digest
+    if !same, replay.isRepeatable {
+      let version = try emulatorVersion(emulator)
+      throw ToolFailure(
+        .failed,
+        "the digest is \(result.digest.prefix(16)), it was \(replay.digest.prefix(16))",
+        version == replay.emulator ? "report it with the record" : "use \(replay.emulator)")
+    }
+    if !isQuiet {
+      printToStandardError(
+        "quire: replay  "
+          + (same
+            ? "the same digest as recorded: \(replay.digest.prefix(16))"
+            : "another digest, as it was not repeatable when it was recorded"))
+    }
+    return result.status
+  }
+
+  /// Writes the report, and the summary or what went wrong.
+  private static func tell(
+    _ result: RunResult, plan: MachinePlan, emulator: String
+  ) throws(ToolFailure) {
+    let options = plan.options
     if let path = options.json {
       let version = try emulatorVersion(emulator)
       let report = RunReport(result: result, plan: plan, emulatorVersion: version)
@@ -32,13 +99,10 @@ public enum MachineRun {
         try HostFile.write(Array(report.text.utf8), to: path)
       }
     }
-    if let failure = result.failure ?? result.unsaved {
-      printToStandardError(failure.line)
-    }
+    if let failure = result.failure ?? result.unsaved { printToStandardError(failure.line) }
     if result.failure == nil, !options.isQuiet, result.cause != .quire {
       for line in RunSummary(result: result, plan: plan).lines { printToStandardError(line) }
     }
-    return result.status
   }
 
   /// The first line of what the emulator says about itself.
@@ -53,17 +117,25 @@ public enum MachineRun {
     case interrupted(Int32)
   }
 
+  /// - Parameters:
+  ///   - input: what the program's standard input is; its terminal is the host's only where that
+  ///     is the tool's own.
+  ///   - text: gets the end of the kernel's log.
   private static func run(
-    _ plan: MachinePlan, emulator: String
+    _ plan: MachinePlan, emulator: String, copies: RunCopies?, record: RunRecord?,
+    input: Int32 = 0, text: inout [UInt8]
   ) throws(ToolFailure) -> Outcome {
     let options = plan.options
     let log = try EventLog(
-      frameCount: Int(options.memory.value >> 12), binary: options.log, lines: options.events)
+      frameCount: Int(options.memory.value >> 12), binary: options.log, lines: options.events,
+      record: record?.path("events.log"))
     let memory = try GuestMemory(options.memory)
     let scratch = try ScratchDisk(
       options.disk, user: options.user, folders: plan.scratchFolders)
     let saved = SavedFiles(plan.saves)
-    let channel = GuestChannel(memory, log: log, saved: saved, isVerbose: options.isVerbose)
+    let channel = GuestChannel(
+      memory, log: log, input: input, saved: saved, copies: copies,
+      isVerbose: options.isVerbose)
     let diskBytes = try attempting(plan.disk.image, "quire clean") { () throws(HostError) in
       try FileFacts(plan.disk.image).size
     }
@@ -73,7 +145,7 @@ public enum MachineRun {
     memory.store(plan.bootTime, ChannelLayout.bootTimeOffset)
     memory.store(plan.isInteractive ? 1 : 0, ChannelLayout.interactiveOffset)
 
-    let console = HostConsole(memory, terminals: plan.terminals)
+    let console = HostConsole(memory, terminals: input == 0 ? plan.terminals : 0)
     defer { console.close() }
     // SAFETY: the name is terminated.
     let messages = HostFile(adopting: unsafe make_memory_file("emulator", 0))
@@ -100,7 +172,8 @@ public enum MachineRun {
       // As a shell counts a program that a signal ended; nobody waits for a summary.
       return .interrupted(128 + number)
     }
-    let said = text(of: messages)
+    let said = Self.text(of: messages)
+    text = channel.lastText
     if options.isVerbose, !said.isEmpty { printToStandardError(said) }
     var result = try conclude(
       end, plan: plan, memory: memory, log: log, channel: channel, said: said)
@@ -126,6 +199,8 @@ public enum MachineRun {
         .quire,
         ToolFailure(
           .failed, "QEMU ended with status \(status): \(why)", "run it with --verbose"))
+      // Options that the emulator does not take are no failure of the kernel's.
+      result.leavesBundle = log.statistics.recordCount > 0
     case .signal:
       result = RunResult(.timeout, ToolStatus.timedOut.rawValue)
     }
@@ -151,6 +226,7 @@ public enum MachineRun {
       &+ log.statistics.lastTime &- memory.load(ChannelLayout.idleTimeOffset)
     if result.failure == nil || result.cause == .deadlock, result.cause != .timeout {
       if let failure = checkFrames(memory, log) {
+        result.leavesBundle = true
         result.failure = failure
         result.cause = .quire
         result.status = failure.status.rawValue

@@ -9,11 +9,14 @@ struct OutputStream {
   private(set) var ring: RingReader
   private let descriptor: Int32
   private let number: UInt64
+  /// Where a copy goes, or -1.
+  private let copy: Int32
   /// Bytes that the event log spoke of.
   private var announced: UInt64 = 0
   private(set) var isClosed = false
 
-  init(_ ring: RingReader, descriptor: Int32, number: UInt64) {
+  init(_ ring: RingReader, descriptor: Int32, number: UInt64, copy: Int32 = -1) {
+    self.copy = copy
     self.ring = ring
     self.descriptor = descriptor
     self.number = number
@@ -33,9 +36,11 @@ struct OutputStream {
   mutating func write(to end: UInt64, from memory: GuestMemory) throws(ToolFailure) -> Bool {
     if end <= ring.tail { return false }
     var closed = isClosed
-    let (descriptor, number) = (descriptor, number)
+    let (descriptor, number, copy) = (descriptor, number, copy)
     // SAFETY: the part is only read, within its length.
     try unsafe ring.read(to: end, from: memory) { (part) throws(ToolFailure) in
+      // A record that has no room is short; the run goes on.
+      if copy >= 0 { unsafe try? writeAll(part, to: copy) }
       if closed { return }
       do throws(HostError) { try unsafe writeAll(part, to: descriptor) } catch {
         // An interrupted write means that the tool is about to end.

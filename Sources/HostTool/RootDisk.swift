@@ -15,6 +15,12 @@ public struct RootDisk: Sendable {
   static var epoch: UInt64 { 1_735_689_600 }
   static var blockBytes: UInt64 { 4096 }
 
+  /// An image that is there.
+  init(image: String, digest: String) {
+    self.image = image
+    self.digest = digest
+  }
+
   /// Finds the image for some content in the cache, or makes it.
   init(_ contents: RootContents, cache: CacheFolder) throws(ToolFailure) {
     let maker = try Self.maker()

@@ -17,6 +17,8 @@ struct RunResult {
   /// What went wrong, where something did.
   var failure: ToolFailure?
 
+  /// Whether it is Quire that failed, so that everything to run it again is to be kept.
+  var leavesBundle = false
   /// What could not be copied out, where the program itself went wrong before.
   private(set) var unsaved: ToolFailure?
 
@@ -69,6 +71,7 @@ struct RunResult {
       let said = text.isEmpty ? "it said nothing" : text
       self.init(
         .quire, ToolFailure(.failed, "the kernel stopped: \(said)", "run it with --verbose"))
+      leavesBundle = true
     }
   }
 

@@ -6,6 +6,7 @@
 ///      0      4        8       16
 ///      │ kind │ number │ count │ bytes …
 public enum SaveRecord {
+  /// What a record says.
   public enum Kind: UInt32, Sendable {
     /// A wish begins; the number is its place among those of `ArgumentTag.save`.
     case begin = 1

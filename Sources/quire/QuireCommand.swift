@@ -14,11 +14,14 @@ struct QuireCommand: ParsableCommand {
       discussion: """
         ./quire run -- PROGRAM [ARG]...   boots a machine with Quire as its kernel and runs \
         the program in it
+        ./quire shell                     the host's shell in a machine
+        ./quire replay BUNDLE             a recorded run once more
         ./quire bench guest               measures memory operations in guest instructions
         ./quire test [--long]             runs the tests of this repository
         """,
       subcommands: [
-        RunCommand.self, BenchCommand.self, VersionCommand.self, CleanCommand.self,
+        RunCommand.self, ShellCommand.self, ReplayCommand.self, BenchCommand.self,
+        VersionCommand.self, CleanCommand.self, CompletionsCommand.self,
       ])
   }
 

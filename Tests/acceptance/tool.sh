@@ -145,6 +145,104 @@ check "SIGKILL leaves no file" cmp -s "$work/a" "$work/b"
 check "nothing is left in the making" \
   bash -c "[[ -z \$(ls -A '$XDG_CACHE_HOME/quire/making' 2>/dev/null) ]]"
 
+# --- what is kept of a run
+
+cd "$work" || exit 1
+mkdir kept
+"$quire" run --quiet --boot audit --timeout 60s --save /tmp/tree --save /tmp/one:kept/single \
+  --save /tmp/one:kept -- busybox sh -c 'mkdir -p /tmp/tree/a/b; echo x >/tmp/tree/x
+    seq 1 100000 >/tmp/tree/a/b/seq; ln -s x /tmp/tree/l; echo one >/tmp/one; chmod 640 /tmp/one' \
+  >out 2>err
+check "what is saved succeeds" test $? == 0
+check "a file deep in a folder is saved whole" bash -c "seq 1 100000 | cmp - tree/a/b/seq"
+check "a link is saved as it is" test "$(readlink tree/l)" == x
+check "a file is saved under another name" test "$(cat kept/single) $(stat -c %a kept/single)" == "one 640"
+check "a file is saved into a folder" test "$(cat kept/one)" == one
+check "a file that is not there to save: 125" refuses 125 "/tmp/no-such" \
+  run --save /tmp/no-such -- busybox true
+check "a folder that is not there to save to: 64" refuses 64 "mkdir" \
+  run --save /tmp/x:/no/such/y -- busybox true
+"$quire" run --quiet --save /tmp/no-such -- busybox sh -c 'exit 7' >out 2>err
+check "a program's own failure comes before a file that is missing" \
+  test "$?$(grep -c '^quire: --save /tmp/no-such: ' err)" == 71
+
+seq 1 5 | "$quire" run --record kept/record --timeout 60s -- \
+  busybox sh -c 'cat; echo bad >&2; exit 5' >out 2>err
+check "a run that is recorded ends as it would" test $? == 5
+check "the record has what came out" bash -c "cmp out kept/record/output && grep -qx bad kept/record/error"
+check "the record has the log" test "$(sha256sum <kept/record/events.log | cut -c1-64)" == \
+  "$(sed -n 's/^digest //p' kept/record/machine)"
+check "a folder that has something in it is no new record: 64" refuses 64 "not empty" \
+  run --record kept/record -- busybox true
+"$quire" replay kept/record >again 2>err </dev/null
+check "replay ends with the same status" test $? == 5
+check "replay prints the same" cmp -s out again
+check "replay has the same digest" grep -q '^quire: replay  the same digest' err
+printf x >>kept/record/root.img
+check "a record that was changed: 125" refuses 125 "recorded" replay kept/record
+check "no record: 64" refuses 64 "no record" replay /tmp
+
+# A kernel whose entry for system calls is an instruction that there is not.
+"$quire" run --dry-run -- busybox true >dry 2>err
+kernel=$(grep -oE '[-]kernel [^ ]+' dry | cut -d' ' -f2)
+python3 - "$kernel" broken.elf <<'END'
+import struct, subprocess, sys
+image = bytearray(open(sys.argv[1], 'rb').read())
+names = subprocess.run(['nm', sys.argv[1]], capture_output=True, text=True).stdout.split('\n')
+address = next(int(line.split()[0], 16) for line in names if line.endswith(' image_system_call'))
+table, = struct.unpack_from('<Q', image, 32)
+size, count = struct.unpack_from('<HH', image, 54)
+for index in range(count):
+    _, _, offset, start, _, length = struct.unpack_from('<IIQQQQ', image, table + index * size)
+    if start <= address < start + length:
+        image[address - start + offset:address - start + offset + 2] = b'\x0f\x0b'
+open(sys.argv[2], 'wb').write(image)
+END
+export QUIRE_KERNEL=$work/broken.elf
+check "a kernel that stops: 125, and a bundle" refuses 125 "./quire replay /" run -- busybox true
+unset QUIRE_KERNEL
+bundle=$(grep -oE '/[^ ]*/failures/[^ ]*' err)
+"$quire" replay "${bundle:-/no/such}" >out 2>err </dev/null
+check "which replay runs to the same end" \
+  bash -c "[[ $? == 125 ]] && grep -q 'kernel fault' err && grep -q 'the same digest' err"
+rm -rf "${bundle:-/no/such}"
+
+# --- the shell
+
+printf 'echo "hi from $1"\nls / | head -n 1\nexit 4\n' >script
+"$quire" shell --quiet --timeout 120s -- -s there >out 2>err <script
+check "a script on the shell's standard input" test "$? $(head -n 1 out)" == "4 hi from there"
+check "completions for bash" bash -c "'$quire' completions bash | bash -n"
+check "the other boot time" test \
+  "$("$quire" run --quiet --boot clock=host -- busybox date +%Y-%m 2>&1)" == "$(date +%Y-%m)"
+"$quire" run -- busybox sh -c 'sleep 100 & exit 0' >out 2>err
+check "processes that are left are counted" grep -q '1 process that it left was killed' err
+check "a summary is at most 12 lines and ends with a command" \
+  bash -c "[[ \$(wc -l <err) -le 12 ]] && tail -n 1 err | grep -q '^quire: next    ./quire run '"
+"$quire" run --timeout 1s --json limit.json -- busybox sh -c 'while :; do :; done' >out 2>err
+check "the time limit of a program: 124" test $? == 124
+check "it says that this is not repeatable" grep -q 'not repeatable' err
+check "and so does the report" grep -q '"cause": "timeout"' limit.json
+
+# --- terminals, users, places
+
+python3 "$root/Tests/acceptance/terminal.py" "$quire" >terminal 2>&1 || failures=$((failures + 1))
+cat terminal
+
+if ((EUID == 0)); then
+  mkdir -p user
+  chmod 755 "$work"
+  chmod 777 user
+  # The user's own folders are empty: the cache is cold, and the checkout is not theirs.
+  as_user() {
+    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user' XDG_CACHE_HOME='$work/user' \
+      TMPDIR='$work/user' PATH='$PATH' '$quire' $1"
+  }
+  as_user "run --quiet --timeout 60s --save /tmp/mine -- \
+    busybox sh -c 'echo mine >/tmp/mine; echo here'" >out 2>err
+  check "a user without rights" test "$? $(cat out) $(cat user/mine 2>/dev/null)" == "0 here mine"
+fi
+
 "$quire" run --dry-run -- /bin/true >"$work/one" 2>/dev/null &
 first=$!
 "$quire" run --dry-run -- /bin/true >"$work/two" 2>/dev/null &
