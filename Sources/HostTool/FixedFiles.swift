@@ -2,11 +2,17 @@
 
 /// What is on every root disk: folders to mount on, and a small /etc that is no host's.
 enum FixedFiles {
-  static func add(to contents: inout RootContents) {
-    for folder in ["/dev", "/proc", "/run", "/sys", "/var", "/var/scratch", "/etc"] {
+  /// What the kernel mounts on.
+  static func addFolders(to contents: inout RootContents) {
+    for folder in ["/dev", "/proc", "/run", "/sys", "/var", "/var/scratch"] {
       contents.addFolder(folder, permissions: 0o755)
     }
     contents.addFolder("/tmp", permissions: 0o1777)
+  }
+
+  static func add(to contents: inout RootContents) {
+    addFolders(to: &contents)
+    contents.addFolder("/etc", permissions: 0o755)
     contents.addFolder("/root", permissions: 0o700)
     contents.addText(
       "/etc/passwd",

@@ -10,8 +10,8 @@ struct MachinePlan {
   var options: MachineOptions
   let kernel: KernelImage
   let disk: RootDisk
-  /// What is on the root disk.
-  let packed: RootContents
+  /// What is on the root disk; nil where only the machine knows.
+  let packed: RootContents?
   let arguments: [UInt8]
   /// Where the machine's scratch file may lie on the host.
   let scratchFolders: [String]
@@ -28,15 +28,11 @@ struct MachinePlan {
     try options.check(for: kernel)
     let folder = HostFolder.current
     let lookup = ProgramLookup(folders: host.programFolders, currentFolder: folder)
-    let program = try lookup.path(of: options.program[0])
-    var packing = ProgramPacking(lookup: lookup, guestFolders: options.programFolders)
-    try packing.packProgram(program)
-    for file in options.files { try packing.packFile(file.host, as: file.guest) }
-    try packing.packPackages(DebianPackages())
-    FixedFiles.add(to: &packing.contents)
-    packed = packing.contents
     let cache = CacheFolder(environment: host.variables)
-    disk = try RootDisk(packing.contents, cache: cache)
+    let root = try PackedRoot(options, lookup: lookup, cache: cache)
+    let program = root.program
+    packed = root.contents
+    disk = root.disk
     scratchFolders = [cache.path, host.variables["TMPDIR"] ?? "/tmp", "/tmp"]
     bootTime = options.bootWords.contains("clock=host") ? UInt64(time(nil)) : 0
 
@@ -50,7 +46,7 @@ struct MachinePlan {
     for argument in options.program { block.add(.argument, argument) }
     let terminal = terminals & 1 != 0 ? host.variables["TERM"] : nil
     for pair in options.wholeEnvironment(terminal: terminal) { block.add(.environment, pair) }
-    let workingFolder = try Self.workingFolder(options, current: folder, packing.contents)
+    let workingFolder = try Self.workingFolder(options, current: folder, root.contents)
     block.add(.workingFolder, workingFolder)
     block.add(.user, String(options.user))
     for word in options.bootWords { block.add(.bootWord, word) }
@@ -87,13 +83,14 @@ struct MachinePlan {
 
   /// The folder that the user named, which must be there, or else the host's where it is packed.
   private static func workingFolder(
-    _ options: MachineOptions, current: String, _ contents: RootContents
+    _ options: MachineOptions, current: String, _ contents: RootContents?
   ) throws(ToolFailure) -> String {
     guard let named = options.workingFolder else {
+      guard let contents, options.root == nil else { return "/" }
       return contents.hasFolder(current) ? current : "/var/scratch"
     }
-    let path = HostFolder.absolute(named, from: current)
-    guard contents.leadsToFolder(path) else {
+    let path = HostFolder.absolute(named, from: options.root == nil ? current : "/")
+    guard contents?.leadsToFolder(path) ?? true else {
       throw ToolFailure(
         .usage, "--workdir \(named) is not on the root disk", "add --file \(shellQuoted(path))")
     }

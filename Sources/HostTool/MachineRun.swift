@@ -213,7 +213,9 @@ public enum MachineRun {
       case channel.hasClosedStream: "a reader of its output went away"
       default: nil
       }
-    result.missing = MissingPaths(memory, packed: plan.packed)
+    if let packed = plan.packed, plan.options.root == nil {
+      result.missing = MissingPaths(memory, packed: packed)
+    }
     result.digest = try log.finish()
     result.statistics = log.statistics
     result.peakResident = PageCount(log.states.peakResidentCount)

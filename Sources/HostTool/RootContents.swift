@@ -178,7 +178,11 @@ struct RootContents {
   }
 
   /// Whether a path leads to something that is packed, links followed.
-  func leads(_ path: String) -> Bool {
+  func leads(_ path: String) -> Bool { path == "/" || target(of: path) != nil }
+
+  /// What a path leads to, links followed; nil where that is not packed.
+  func target(of path: String) -> Entry? {
+    var last: Entry?
     var rest = Array(path.split(separator: "/").map(String.init).reversed())
     var place = ""
     var linkCount = 0
@@ -188,7 +192,8 @@ struct RootContents {
         place = place.dropLastPart == "/" ? "" : place.dropLastPart
         continue
       }
-      guard let entry = entries["\(place)/\(part)"] else { return false }
+      guard let entry = entries["\(place)/\(part)"] else { return nil }
+      last = entry
       if case .link(let target) = entry, linkCount < 40 {
         linkCount += 1
         if target.hasPrefix("/") { place = "" }
@@ -197,7 +202,7 @@ struct RootContents {
         place += "/\(part)"
       }
     }
-    return true
+    return last
   }
 
   /// Adds a folder unless something of that name is there.

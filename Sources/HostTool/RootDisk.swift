@@ -30,11 +30,33 @@ public struct RootDisk: Sendable {
     let key = try cache.remembered(state) { () throws(ToolFailure) in
       try Self.key(of: contents, maker: maker)
     }
-    let entry = try cache.entry(key) { (folder) throws(ToolFailure) in
+    try self.init(key: key, cache: cache) { (folder) throws(ToolFailure) in
       try Self.make(contents, in: folder, maker: maker)
     }
+  }
+
+  /// Finds an image in the cache, or makes it in a folder.
+  init(
+    key: String, cache: CacheFolder, make: (_ folder: String) throws(ToolFailure) -> Void
+  ) throws(ToolFailure) {
+    let entry = try cache.entry(key, make: make)
     image = "\(entry)/disk.img"
     digest = try Self.digest(of: entry)
+  }
+
+  /// Takes an image that there is; it is only read.
+  init(image path: String, cache: CacheFolder) throws(ToolFailure) {
+    let state = try attempting(path, "make it readable") { () throws(HostError) in
+      var contents = RootContents()
+      try contents.pack(path, as: "/image")
+      return try ContentState(contents, maker: path)
+    }
+    image = path
+    digest = try cache.remembered(state) { () throws(ToolFailure) in
+      try attempting(path, "make it readable") { () throws(HostError) in
+        try ContentDigest.ofFile(path)
+      }
+    }
   }
 
   /// The digest that was noted when an entry of the cache was made.
@@ -45,13 +67,16 @@ public struct RootDisk: Sendable {
     return String(decoding: text, as: UTF8.self)
   }
 
-  static func maker() throws(ToolFailure) -> String {
+  static func maker() throws(ToolFailure) -> String { try tool("mke2fs") }
+
+  /// The path of a program of e2fsprogs.
+  static func tool(_ name: String) throws(ToolFailure) -> String {
     for folder in ["/usr/sbin", "/sbin", "/usr/bin", "/usr/local/sbin"] {
-      let path = "\(folder)/mke2fs"
+      let path = "\(folder)/\(name)"
       // SAFETY: the path is terminated.
       if unsafe may_execute(path) == 0 { return path }
     }
-    throw ToolFailure(.failed, "mke2fs is missing", "apt-get install e2fsprogs")
+    throw ToolFailure(.failed, "\(name) is missing", "apt-get install e2fsprogs")
   }
 
   /// A name for the content: whatever changes a byte of the image changes it.
@@ -93,7 +118,7 @@ public struct RootDisk: Sendable {
     return digest.finish()
   }
 
-  private static func make(
+  static func make(
     _ contents: RootContents, in folder: String, maker: String
   ) throws(ToolFailure) {
     let image = "\(folder)/disk.img"
