@@ -46,7 +46,7 @@ struct MissingPaths: Equatable {
   /// What the machine has of its own, or goes without on purpose: a state of the host's, from
   /// which no program's result should follow.
   private static let ownFolders = [
-    "/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/var/run/", "/var/scratch/", "/var/tmp/",
+    "/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/var/run/", "/var/scratch/",
     "/etc/ld.so.cache", "/etc/ld.so.preload", "/usr/lib/locale/locale-archive",
   ]
 

@@ -6,7 +6,8 @@ set -uo pipefail
 
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.." && pwd)
 quire=$root/quire
-work=$(mktemp -d)
+# Not in /tmp, which is the machine's own.
+work=$(mktemp -d /var/tmp/quire-packing.XXXXXX)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 failures=0
 
@@ -81,8 +82,7 @@ cp /bin/busybox "$work/tree/bin/busybox"
 ln -s busybox "$work/tree/bin/cat"
 printf 'mine\n' >"$work/tree/etc/motd"
 tar -C "$work/tree" -czf "$work/tree.tar.gz" .
-mke2fs -q -t ext2 -b 4096 -d "$work/tree" "$work/tree.img" 8M 2>/dev/null ||
-  /sbin/mke2fs -q -t ext2 -b 4096 -d "$work/tree" "$work/tree.img" 8M
+/sbin/mke2fs -q -t ext2 -b 4096 -d "$work/tree" "$work/tree.img" 8M
 /sbin/mke2fs -q -t ext2 -b 1024 "$work/small.img" 1M
 /sbin/mke2fs -q -t ext4 -b 4096 "$work/journal.img" 16M
 for kind in tree tree.tar.gz tree.img; do
