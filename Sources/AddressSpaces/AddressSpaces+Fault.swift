@@ -51,6 +51,7 @@ extension AddressSpaces {
           } else {
             heap[space].minorFaultCount += 1
           }
+          if access == .write, memory.value.dirtyPageCount > .zero { throttleWriter() }
           return .resolved
         case .sleptForDisk: isMajor = true
         case .slept: break
@@ -133,7 +134,9 @@ extension AddressSpaces {
   ) throws(MemoryError) -> FaultStep {
     let page = fault.page.address
     if !heap[fault.area].isPrivate {
-      frames.table[leaf.frame].flags.insert(.dirty)
+      if let file = heap[fault.area].file.reference, needsNote(leaf.frame, of: file) {
+        return try noteWrite(to: leaf.frame, of: file, heap[fault.area].index(of: fault.page))
+      }
       cursor.protect(userRights(heap[fault.area].protection))
       machine.flush(.page(page))
       record(.faultMakeWritable, frame: leaf.frame.value, value: fault.address.value)

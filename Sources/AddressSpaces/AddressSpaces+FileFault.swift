@@ -56,13 +56,17 @@ extension AddressSpaces {
   ) throws(MemoryError) -> FaultStep {
     frames.retain(frame)
     defer { _ = frames.release(frame) }
+    if fault.access == .write, needsNote(frame, of: file) {
+      return try noteWrite(to: frame, of: file, index)
+    }
     var cursor = tables.cursor(heap[fault.space].root, at: fault.page.address)
     try prepare(&cursor)
     var rights = userRights(heap[fault.area].protection)
-    if fault.access == .write {
-      frames.table[frame].flags.insert(.dirty)
-    } else {
+    if fault.access != .write {
       rights = rights.subtracting(.write)
+    } else if needsNote(frame, of: file) {
+      // Reclaim, which made room for the table, has begun to write it.
+      return .slept
     }
     map(frame, at: fault.page, in: fault.space, rights, &cursor)
     var around = 0

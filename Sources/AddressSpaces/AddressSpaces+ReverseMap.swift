@@ -52,6 +52,20 @@ extension AddressSpaces {
     return wasReferenced
   }
 
+  /// Makes a page read-only for all programs, so that the next write to it is noticed.
+  ///
+  /// Linux: `folio_mkclean()`.
+  func writeProtectEverywhere(_ frame: PageFrameNumber) {
+    forEachPlace(of: frame) { space, page in
+      let cursor = tables.cursor(heap[space].root, at: page.address)
+      guard case .leaf(let leaf) = cursor.entry, leaf.frame == frame else { return }
+      guard leaf.isDirty || leaf.protection.contains(.write) else { return }
+      cursor.writeProtect()
+      _ = cursor.clearDirty()
+      machine.flush(.page(page.address))
+    }
+  }
+
   /// Takes a frame out of every page table. Linux: `try_to_unmap()`.
   ///
   /// - Precondition: the caller holds a reference to it.
@@ -61,7 +75,6 @@ extension AddressSpaces {
       guard case .leaf(let leaf) = cursor.entry, leaf.frame == frame else { return }
       _ = cursor.take()
       machine.flush(.page(page.address))
-      noteDirt(leaf)
       leave(frame, page: page, space: space)
     }
   }

@@ -111,20 +111,12 @@ extension AddressSpaces {
       // The batch keeps a frame at least until its next addition.
       cursor.takeEntries(before: end.address, into: &batch) { entry, page in
         guard case .leaf(let leaf) = entry, !leaf.protection.contains(.uncounted) else { return }
-        noteDirt(leaf)
         forget(leaf.frame, page: page, space: space, &gone)
       }
       found = cursor.moveToNextOccupied(before: end.address)
     }
     batch.finish()
     take(gone, from: space)
-  }
-
-  /// Keeps what the CPU noted in an entry that is being cleared.
-  @inline(__always)
-  func noteDirt(_ leaf: DecodedEntry.Leaf) {
-    guard leaf.isDirty, frames.table[leaf.frame].kind == .file else { return }
-    frames.table[leaf.frame].flags.insert(.dirty)
   }
 
   /// Counts one mapping of a frame less, and drops the reference that it held.

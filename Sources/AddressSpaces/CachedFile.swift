@@ -35,6 +35,19 @@ public struct CachedFile: HeapObject {
   public internal(set) var pageCount = PageCount.zero
   /// The areas that map it, by index range. Linux: `i_mmap`.
   var mappings = IntervalTree<Reference<Area>>()
+  // What of it has to be written
+  /// Pages that differ from the disk, marked in `pages`, and those on their way to it.
+  public internal(set) var dirtyCount = PageCount.zero
+  public internal(set) var writebackCount = PageCount.zero
+  /// When the first of its dirty pages became so. Linux: `dirtied_when`.
+  public internal(set) var dirtiedAt = VirtualTime.zero
+  var nextDirty = Link<CachedFile>(nil)
+  var previousDirty = Link<CachedFile>(nil)
+  /// Transfers to the disk that failed, ever. Linux: `errseq_t`.
+  public internal(set) var writeErrorCount: UInt32 = 0
+  /// Somebody was told of the last of them.
+  public internal(set) var isErrorSeen = true
+
   /// Where a transfer of several pages failed: there pages are read one at a time, so that a
   /// damaged one does not take its neighbours with it.
   var cautiousStart: UInt64 = 0

@@ -34,6 +34,31 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
     _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
   ) throws(MemoryError) -> Int
 
+  /// Makes sure that a page of a file on a disk has a place there, and says which block it is.
+  ///
+  /// Context: may sleep.
+  /// - Throws: `noSpace`, `inputOutput`, `outOfMemory`, `accessDenied` of a read-only disk.
+  func reserve(
+    _ file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> UInt32
+
+  /// Starts writing frames in a row to as many blocks in a row; the end of each page's transfer
+  /// is told with `AddressSpaces.writeCompleted`.
+  ///
+  /// Context: as `patience` says, until the disk takes it.
+  func startWriting(
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, from first: PageFrameNumber,
+    block: UInt32, _ patience: Patience)
+
+  /// Lets virtual time pass until a transfer ends, while nobody else runs; false if none is
+  /// under way.
+  ///
+  /// Context: does not sleep.
+  func awaitTransfer() -> Bool
+
+  /// Tells the task that writes dirty pages that there is something to do. Context: any.
+  func wakeFlusher()
+
   /// Sleeps until somebody wakes the key; it may return earlier, so callers look again.
   ///
   /// Context: may sleep. Other tasks run; what they change is seen afterwards.
@@ -41,6 +66,14 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
 
   /// Wakes all that sleep on a key. Context: any.
   func wake(_ key: SleepKey)
+}
+
+/// How somebody who has to wait for a disk does it.
+public enum Patience: Sendable, BitwiseCopyable {
+  /// Others run meanwhile.
+  case asleep
+  /// Nobody does: what the caller was in the middle of stays as it is.
+  case idle
 }
 
 /// What a task sleeps on: a frame's lock, or one channel of a kernel object.

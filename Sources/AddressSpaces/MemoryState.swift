@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelHeap
 import MemoryUnits
 
 /// What all address spaces of a machine share.
@@ -15,6 +16,19 @@ public struct MemoryState: BitwiseCopyable {
   /// Pages of disk files in memory, and of memory-backed ones.
   public internal(set) var filePageCount = PageCount.zero
   public internal(set) var sharedPageCount = PageCount.zero
+  /// Pages of disk files that differ from the disk, and those on their way to it.
+  /// Linux: `NR_FILE_DIRTY`, `NR_WRITEBACK`.
+  public internal(set) var dirtyPageCount = PageCount.zero
+  public internal(set) var writebackPageCount = PageCount.zero
+  /// Events since boot. Linux: `nr_dirtied`, `nr_written`.
+  public internal(set) var dirtiedCount: UInt64 = 0
+  public internal(set) var writtenCount: UInt64 = 0
+  /// Files with dirty pages, the one that has them for longest first. Linux: `b_dirty`.
+  var firstDirtyFile = Link<CachedFile>(nil)
+  var lastDirtyFile = Link<CachedFile>(nil)
+  /// Tasks that wait until fewer pages are dirty.
+  var throttledTaskCount: UInt32 = 0
+  public var writeBack = WriteBackLimits()
   public internal(set) var anonymousPageCount = PageCount.zero
   /// Frames of files that some page table maps. Linux: `NR_FILE_MAPPED`.
   public internal(set) var mappedFilePageCount = PageCount.zero

@@ -302,6 +302,7 @@ extension AddressSpaces {
   public func dropPage(of file: Reference<CachedFile>, index: UInt64) {
     guard let entry = heap[file].pages.remove(at: index, in: nodes) else { return }
     let frame = PageFrameNumber(entry)
+    forgetDirt(of: frame, in: file)
     heap[file].pageCount -= PageCount(1)
     if heap[file].backing == .disk {
       memory.value.filePageCount -= PageCount(1)

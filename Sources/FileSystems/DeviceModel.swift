@@ -32,6 +32,15 @@ public enum DeviceModel: UInt8, BitwiseCopyable, Sendable {
     }
   }
 
+  /// Nanoseconds until what is in the device's cache is on the medium.
+  public var flushTime: UInt64 {
+    switch self {
+    case .ssd: 400_000
+    case .hdd: 8_000_000
+    case .nvme: 30_000
+    }
+  }
+
   /// Nanoseconds for so many bytes on the bus.
   public func transferTime(_ count: ByteCount) -> UInt64 {
     switch self {
@@ -66,5 +75,12 @@ struct DeviceTimes: BitwiseCopyable {
     bus = done
     nextSector = sector + byteCount.value / 512
     return done
+  }
+
+  /// Takes in that all before it is to stay, and returns when that will be.
+  mutating func planFlush(_ model: DeviceModel, at now: VirtualTime) -> VirtualTime {
+    var begin = max(now, bus)
+    for channel in 0..<model.channelCount { begin = max(begin, channels[channel]) }
+    return begin.advanced(byNanoseconds: model.flushTime)
   }
 }

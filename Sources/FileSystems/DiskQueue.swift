@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import KernelHeap
+import LinuxABI
 import Machine
 import MemoryEvents
 import MemoryUnits
@@ -11,6 +12,7 @@ import MemoryUnits
 /// Linux: `struct request`.
 struct DiskRequest: BitwiseCopyable {
   var isInFlight = false
+  var disk: UInt8 = 0
   var direction = DiskTransfer.Direction.read
   /// In units of 512 bytes.
   var sector: UInt64 = 0
@@ -26,9 +28,10 @@ struct DiskRequest: BitwiseCopyable {
 
   /// Whether the host might do the two in either order with different results.
   func conflicts(
-    with direction: DiskTransfer.Direction, sector first: UInt64, sectorCount count: UInt64
+    with direction: DiskTransfer.Direction, of disk: Int, sector first: UInt64,
+    sectorCount count: UInt64
   ) -> Bool {
-    isInFlight && (self.direction == .write || direction == .write)
+    isInFlight && Int(self.disk) == disk && (self.direction == .write || direction == .write)
       && first < sector + sectorCount && sector < first + count
   }
 }
@@ -41,28 +44,36 @@ extension FileSystems {
   /// again at that time and never before, however early the host is done.
   ///
   /// - Parameter block: the first of as many blocks in a row.
-  /// - Context: may sleep, until a tag is free and nothing overlaps that must come first.
+  /// - Context: as `patience` says, until a tag is free and nothing overlaps that must come first.
   func submit(
-    _ direction: DiskTransfer.Direction, block: UInt32, frame: PageFrameNumber,
-    pageCount: UInt16, of file: Reference<CachedFile>?, index: UInt64
+    _ direction: DiskTransfer.Direction, disk: Int, block: UInt32, frame: PageFrameNumber,
+    pageCount: UInt16, of file: Reference<CachedFile>?, index: UInt64,
+    _ patience: Patience = .asleep
   ) {
-    let sector = UInt64(block) * 8
+    var request = DiskRequest(
+      isInFlight: true, disk: UInt8(disk), direction: direction, sector: UInt64(block) * 8,
+      frame: frame, pageCount: pageCount, file: Link(file), index: index)
+    let tag = freeTag(for: request, patience)
     let byteCount = PageCount(Int(pageCount)).bytes
-    let tag = freeTag(direction, sector: sector, sectorCount: UInt64(pageCount) * 8)
-    let due = state.value.diskTimes.plan(
-      state.value.model, sector: sector, byteCount: byteCount, at: machine.now)
-    state.value.requests[Int(tag)] = DiskRequest(
-      isInFlight: true, direction: direction, sector: sector, frame: frame, pageCount: pageCount,
-      file: Link(file), index: index, due: due)
-    if direction == .write { state.value.writesInFlight += 1 }
-    record(
-      direction == .read ? .diskReadSubmitted : .diskWriteSubmitted, detail: pageCount,
-      frame: frame.value, value: sector)
+    request.due =
+      direction == .flush
+      ? state.value.disks[disk].times.planFlush(state.value.model, at: machine.now)
+      : state.value.disks[disk].times.plan(
+        state.value.model, sector: request.sector, byteCount: byteCount, at: machine.now)
+    state.value.requests[Int(tag)] = request
+    if direction == .write { state.value.disks[disk].writesInFlight += 1 }
+    let kind: EventKind =
+      switch direction {
+      case .read: .diskReadSubmitted
+      case .write: .diskWriteSubmitted
+      case .flush: .diskFlushSubmitted
+      }
+    note(kind, request)
     machine.submit(
       DiskTransfer(
-        disk: 0, direction: direction, tag: tag, sector: sector, address: frame.address,
-        byteCount: byteCount))
-    environment.schedule(diskCompletion: tag, at: due)
+        disk: UInt8(disk), direction: direction, tag: tag, sector: request.sector,
+        address: frame.address, byteCount: byteCount))
+    environment.schedule(diskCompletion: tag, at: request.due)
   }
 
   /// Ends a transfer whose modelled time has come.
@@ -72,26 +83,65 @@ extension FileSystems {
     let request = state.value.requests[Int(tag)]
     precondition(request.isInFlight, "the end of a transfer that nobody began")
     let succeeded = machine.finish(tag: tag)
-    record(
-      request.direction == .read ? .diskReadCompleted : .diskWriteCompleted,
-      detail: request.pageCount, frame: request.frame.value, value: request.sector)
-    if request.direction == .write { state.value.writesInFlight -= 1 }
     state.value.diskCounts.add(request)
     state.value.requests[Int(tag)].isInFlight = false
     giveBack(tag)
-    if request.direction == .read, let file = request.file.reference {
-      let count = Int(request.pageCount)
-      if succeeded {
-        for offset in 0..<count {
-          spaces.readCompleted(
-            file, index: request.index + UInt64(offset),
-            frame: request.frame + PageCount(offset), succeeded: true)
-        }
-      } else {
-        spaces.readFailed(file, index: request.index, pageCount: count, from: request.frame)
+    switch request.direction {
+    case .read:
+      note(.diskReadCompleted, request)
+      readCompleted(request, succeeded)
+    case .write:
+      note(.diskWriteCompleted, request)
+      state.value.disks[Int(request.disk)].writesInFlight -= 1
+      guard let file = request.file.reference else { break }
+      for offset in 0..<Int(request.pageCount) {
+        spaces.writeCompleted(
+          file, frame: request.frame + PageCount(offset), succeeded: succeeded)
       }
+    case .flush:
+      note(.diskFlushCompleted, request)
+      state.value.disks[Int(request.disk)].flushCount &+= 1
+      if !succeeded { state.value.disks[Int(request.disk)].flushErrorCount &+= 1 }
     }
     environment.wake(Self.diskKey)
+  }
+
+  private func readCompleted(_ request: DiskRequest, _ succeeded: Bool) {
+    guard let file = request.file.reference else { return }
+    let count = Int(request.pageCount)
+    guard succeeded else {
+      spaces.readFailed(file, index: request.index, pageCount: count, from: request.frame)
+      return
+    }
+    for offset in 0..<count {
+      spaces.readCompleted(
+        file, index: request.index + UInt64(offset),
+        frame: request.frame + PageCount(offset), succeeded: true)
+    }
+  }
+
+  /// Waits until all that a disk has taken stays whatever happens.
+  ///
+  /// - Throws: EIO. Context: may sleep. Linux: `blkdev_issue_flush()`.
+  func flush(disk: Int) throws(Errno) {
+    let errors = state.value.disks[disk].flushErrorCount
+    let count = state.value.disks[disk].flushCount
+    let ahead = state.value.disks[disk].flushesInFlight
+    state.value.disks[disk].flushesInFlight += 1
+    submit(
+      .flush, disk: disk, block: 0, frame: PageFrameNumber(0), pageCount: 0, of: nil, index: 0)
+    // They end in the order in which they began.
+    while state.value.disks[disk].flushCount &- count <= ahead {
+      environment.sleep(on: Self.diskKey)
+    }
+    state.value.disks[disk].flushesInFlight -= 1
+    guard state.value.disks[disk].flushErrorCount == errors else { throw .EIO }
+  }
+
+  private func note(_ kind: EventKind, _ request: DiskRequest) {
+    record(
+      kind, detail: request.pageCount, frame: request.frame.value, owner: UInt32(request.disk),
+      value: request.sector)
   }
 
   /// Transfers in flight.
@@ -115,25 +165,30 @@ extension FileSystems {
   /// What waits for the disk queue: a free tag, an overlapping transfer.
   static var diskKey: SleepKey { .object(0, channel: 0x71) }
 
-  private func freeTag(
-    _ direction: DiskTransfer.Direction, sector: UInt64, sectorCount: UInt64
-  ) -> UInt16 {
+  private func freeTag(for request: DiskRequest, _ patience: Patience) -> UInt16 {
     while true {
-      if !hasConflict(direction, sector: sector, sectorCount: sectorCount), let tag = takeTag() {
-        return tag
+      if !hasConflict(request), let tag = takeTag() { return tag }
+      if patience == .asleep {
+        environment.sleep(on: Self.diskKey)
+      } else {
+        // Whatever is in the way ends some time.
+        _ = environment.awaitTransfer()
       }
-      environment.sleep(on: Self.diskKey)
     }
   }
 
-  private func hasConflict(
-    _ direction: DiskTransfer.Direction, sector: UInt64, sectorCount: UInt64
-  ) -> Bool {
-    // Reads never wait for one another.
-    guard direction == .write || state.value.writesInFlight > 0 else { return false }
+  private func hasConflict(_ request: DiskRequest) -> Bool {
+    let disk = Int(request.disk)
+    // Reads never wait for one another, and a flush waits for nothing.
+    switch request.direction {
+    case .flush: return false
+    case .read: guard state.value.disks[disk].writesInFlight > 0 else { return false }
+    case .write: break
+    }
     for tag in 0..<DiskTransfer.maximumInFlight
     where state.value.requests[tag].conflicts(
-      with: direction, sector: sector, sectorCount: sectorCount)
+      with: request.direction, of: disk, sector: request.sector,
+      sectorCount: request.sectorCount)
     {
       return true
     }

@@ -17,7 +17,7 @@ extension FileSystems {
   ///
   /// Linux: `ext2_fill_super()`.
   public func mountRoot() throws(Errno) {
-    let byteCount = state.value.diskByteCount & ~4095
+    let byteCount = state.value.disks[Disk.root].byteCount & ~4095
     guard byteCount > 0 else { throw .ENXIO }
     let device: Reference<CachedFile>
     do {
@@ -26,10 +26,10 @@ extension FileSystems {
     } catch {
       throw Errno(error)
     }
-    state.value.device = Link(device)
+    state.value.disks[Disk.root].device = Link(device)
     let frame = try page(of: device, index: 0)
     defer { _ = frames.release(frame) }
-    state.value.volume = try Ext2Volume(reading: bytes(of: frame), diskByteCount: byteCount)
+    state.value.disks[Disk.root].volume = try Ext2Volume(reading: bytes(of: frame), diskByteCount: byteCount)
     let root = try inode(numbered: Ext2Volume.rootInode)
     guard heap[root].mode.isFolder else {
       release(root)
@@ -111,24 +111,24 @@ extension FileSystems {
   }
 
   private func readInode(_ number: UInt32) throws(Errno) -> Ext2Inode {
-    let volume = state.value.volume
+    let volume = state.value.disks[Disk.root].volume
     guard volume.contains(inode: number) else { throw .EIO }
     let descriptor = volume.descriptor(ofInode: number)
     guard descriptor.block < UInt64(volume.blockCount) else { throw .EIO }
-    let group = try volumeBlock(UInt32(descriptor.block))
+    let group = try volumeBlock(UInt32(descriptor.block), of: Disk.root)
     let table = bytes(of: group).load(UInt32.self, at: descriptor.offset + 8)
     _ = frames.release(group)
     let place = volume.place(ofInode: number)
     let block = UInt64(table) + place.block
     guard block < UInt64(volume.blockCount) else { throw .EIO }
-    let frame = try volumeBlock(UInt32(block))
+    let frame = try volumeBlock(UInt32(block), of: Disk.root)
     defer { _ = frames.release(frame) }
     return Ext2Inode(reading: bytes(of: frame), at: place.offset)
   }
 
   /// What statfs says of the root disk.
   var volumeStatus: FileSystemStatus {
-    let volume = state.value.volume
+    let volume = state.value.disks[Disk.root].volume
     var status = FileSystemStatus(
       kind: FileSystemStatus.ext2Kind, blockCount: UInt64(volume.blockCount),
       freeBlockCount: UInt64(volume.freeBlockCount), fileCount: UInt64(volume.inodeCount),

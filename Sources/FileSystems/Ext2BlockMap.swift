@@ -55,23 +55,35 @@ extension FileSystems {
   /// Linux: `ext2_get_block()`.
   func diskBlock(of inode: Reference<Inode>, index: UInt64) throws(Errno) -> UInt32? {
     guard let path = Ext2Path(index: index) else { throw .EIO }
+    let disk = disk(of: inode)
     var block = heap[inode].blocks[path.slot]
     for level in 0..<path.depth {
       if block == 0 { return nil }
-      let frame = try volumeBlock(block)
+      let frame = try volumeBlock(block, of: disk)
       block = bytes(of: frame).load(UInt32.self, at: 4 * path.index(atLevel: level))
       _ = frames.release(frame)
     }
     if block == 0 { return nil }
-    guard state.value.volume.contains(block: block) else { throw .EIO }
+    guard state.value.disks[disk].volume.contains(block: block) else { throw .EIO }
     return block
+  }
+
+  /// The disk on which a file of ext2 lies.
+  func disk(of inode: Reference<Inode>) -> Int { Disk.root }
+
+  /// The disk that a file of the page cache is of: of its file system, or the disk itself.
+  func disk(of file: Reference<CachedFile>) -> Int {
+    let owner = heap[file].owner
+    if owner != 0 { return disk(of: Reference<Inode>(raw: owner)) }
+    return state.value.disks[Disk.scratch].device.reference == file ? Disk.scratch : Disk.root
   }
 
   /// A block of the volume itself, through the page cache; to be released.
   ///
   /// - Context: may sleep.
-  func volumeBlock(_ block: UInt32) throws(Errno) -> PageFrameNumber {
-    guard state.value.volume.contains(block: block), let device = state.value.device.reference
+  func volumeBlock(_ block: UInt32, of disk: Int) throws(Errno) -> PageFrameNumber {
+    guard state.value.disks[disk].volume.contains(block: block),
+      let device = state.value.disks[disk].device.reference
     else { throw .EIO }
     return try page(of: device, index: UInt64(block))
   }
@@ -87,11 +99,12 @@ extension FileSystems {
   ) throws(MemoryError) -> Int {
     let owner = heap[file].owner
     guard owner != 0 else {
-      guard (index + UInt64(pageCount)) * 4096 <= state.value.diskByteCount else {
+      let disk = disk(of: file)
+      guard (index + UInt64(pageCount)) * 4096 <= state.value.disks[disk].byteCount else {
         throw .inputOutput
       }
       submit(
-        .read, block: UInt32(index), frame: first, pageCount: UInt16(pageCount), of: file,
+        .read, disk: disk, block: UInt32(index), frame: first, pageCount: UInt16(pageCount), of: file,
         index: index)
       return pageCount
     }
@@ -125,7 +138,7 @@ extension FileSystems {
   ) {
     guard let run else { return }
     submit(
-      .read, block: run.block, frame: first + PageCount(run.start),
+      .read, disk: disk(of: file), block: run.block, frame: first + PageCount(run.start),
       pageCount: UInt16(end - run.start), of: file, index: index + UInt64(run.start))
   }
 

@@ -71,7 +71,7 @@ extension FileSystems {
     in folder: Reference<Inode>, where matches: (Ext2Entry, MemoryBlock) -> Bool
   ) throws(Errno) -> FoundEntry? {
     guard let file = heap[folder].file.reference else { throw .EIO }
-    let inodeCount = state.value.volume.inodeCount
+    let inodeCount = state.value.disks[disk(of: folder)].volume.inodeCount
     for index in 0..<(heap[folder].byteCount / 4096) {
       let frame = try page(of: file, index: index)
       defer { _ = frames.release(frame) }

@@ -18,16 +18,10 @@ public struct FileSystemState: BitwiseCopyable {
   /// Bit n: tag n is free.
   var freeTagsLow = UInt64.max
   var freeTagsHigh = UInt64.max
-  var writesInFlight: UInt32 = 0
-  /// When each channel of a device and its bus are free again.
-  var diskTimes: DeviceTimes
-  /// Bytes of the root disk.
-  let diskByteCount: UInt64
+  /// The root disk and the scratch disk.
+  let disks: ResidentArray<Disk>
 
-  /// The root disk as one file: where file systems' own blocks are cached.
-  var device = Link<CachedFile>(nil)
   var root = Link<Inode>(nil)
-  var volume = Ext2Volume()
 
   /// By `MountPlace`.
   let mounts: ResidentArray<Mount>
@@ -74,20 +68,19 @@ public struct FileSystemState: BitwiseCopyable {
   ///
   /// - Parameters:
   ///   - diskByteCount: bytes of the root disk, as the channel says.
+  ///   - scratchByteCount: bytes of the scratch disk; 0 where there is none.
   ///   - bootTime: seconds since the epoch at virtual time 0.
   /// - Throws: what the page allocator does.
   public init<Hardware: Machine>(
-    frames: PageFrames<Hardware>, model: DeviceModel, diskByteCount: UInt64, terminals: UInt64,
-    seed: UInt64, bootTime: UInt64
+    frames: PageFrames<Hardware>, model: DeviceModel, diskByteCount: UInt64,
+    scratchByteCount: UInt64 = 0, terminals: UInt64, seed: UInt64, bootTime: UInt64
   ) throws(AllocationError) {
     self.model = model
-    self.diskByteCount = diskByteCount
     self.terminals = terminals
     self.bootTime = bootTime
     self.seed = seed
     bootIdentifier = (seed &* 0x2545_F491_4F6C_DD1D &+ 0x1D, seed ^ 0x6A09_E667_F3BC_C908)
     randomState = seed &+ 0x9E37_79B9_7F4A_7C15
-    diskTimes = DeviceTimes()
     let request = FrameRequest(order: Self.tableOrder, kind: .plain, content: .zeroed)
     let first = try frames.allocate(request).surrender()
     let block = frames.machine.directMap.block(
@@ -107,6 +100,13 @@ public struct FileSystemState: BitwiseCopyable {
     entryTable = ResidentArray(
       repeating: Link<FolderEntry>(nil), count: Self.entryChainCount,
       in: block.part(from: half + half / 2, byteCount: half / 2))
+    let diskFrame = try frames.allocate(
+      FrameRequest(order: .zero, kind: .plain, content: .zeroed)
+    ).surrender()
+    disks = ResidentArray(
+      repeating: Disk(), count: Disk.count, in: frames.machine.directMap.frame(diskFrame))
+    disks[Disk.root].byteCount = diskByteCount
+    disks[Disk.scratch].byteCount = scratchByteCount
   }
 
   /// Holds the disk requests in one half and the inode chains in the other.

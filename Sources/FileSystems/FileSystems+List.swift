@@ -120,7 +120,7 @@ extension FileSystems {
     _ folder: Reference<Inode>, from start: UInt64, _ listing: inout FolderListing
   ) throws(Errno) -> UInt64 {
     guard let file = heap[folder].file.reference else { throw .EIO }
-    let inodeCount = state.value.volume.inodeCount
+    let inodeCount = state.value.disks[disk(of: folder)].volume.inodeCount
     var position = start
     while position < heap[folder].byteCount {
       let frame = try page(of: file, index: position >> 12)

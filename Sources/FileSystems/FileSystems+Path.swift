@@ -159,7 +159,7 @@ extension FileSystems {
     let frame = try page(of: file, index: UInt64(offset) / 4096)
     defer { _ = frames.release(frame) }
     let block = bytes(of: frame)
-    let limit = state.value.volume.inodeCount
+    let limit = state.value.disks[disk(of: folder)].volume.inodeCount
     guard let entry = Ext2Entry(reading: block, at: Int(offset & 4095), inodeCount: limit) else {
       throw .EIO
     }

@@ -36,8 +36,8 @@ extension FileSystems {
     line("Mlocked:", census.memoryLocked, &writer)
     line("SwapTotal:", .zero, &writer)
     line("SwapFree:", .zero, &writer)
-    line("Dirty:", census.dirty, &writer)
-    line("Writeback:", census.writeback, &writer)
+    line("Dirty:", memory.dirtyPageCount, &writer)
+    line("Writeback:", memory.writebackPageCount, &writer)
     line("AnonPages:", census.anonymous, &writer)
     line("Mapped:", memory.mappedFilePageCount, &writer)
     line("Shmem:", memory.sharedPageCount, &writer)
@@ -54,7 +54,12 @@ extension FileSystems {
 
   /// Pages of the disk that belong to no file. Linux: `nr_blockdev_pages()`.
   public var bufferPageCount: PageCount {
-    state.value.device.reference.map { heap[$0].pageCount } ?? .zero
+    var count = PageCount.zero
+    for disk in 0..<Disk.count {
+      guard let device = state.value.disks[disk].device.reference else { continue }
+      count += heap[device].pageCount
+    }
+    return count
   }
 
   private func writeKernelMemory(

@@ -40,6 +40,7 @@ struct DiskCounts: BitwiseCopyable {
     case .write:
       writeCount += 1
       writtenSectors += request.sectorCount
+    case .flush: break
     }
   }
 }

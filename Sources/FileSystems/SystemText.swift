@@ -137,7 +137,7 @@ extension FileSystems {
   /// Linux: `show_partition()`.
   private func writePartitions(to writer: inout TextWriter<Environment>) {
     writer.put("major minor  #blocks  name\n\n 254        0 ")
-    writer.put(state.value.diskByteCount / 1024, width: 10)
+    writer.put(state.value.disks[Disk.root].byteCount / 1024, width: 10)
     writer.put(" vda\n")
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the nodes of a radix tree come from and are kept: 64 slots of 32 bits and a count each.
+/// Where the nodes of a radix tree come from and are kept: 64 slots of 32 bits, a mark for each of
+/// them, and a count.
 ///
 /// A storage is a reference, so its setters do not mutate it.
 ///
@@ -9,7 +10,7 @@ public protocol RadixNodes<Node> {
   associatedtype Node: Equatable & BitwiseCopyable
   associatedtype Failure: Error
 
-  /// Makes a node whose slots and count are 0.
+  /// Makes a node whose slots, marks and count are 0.
   ///
   /// - Context: may neither sleep nor change the tree, so never reclaims by itself: the tree's
   ///   caller does when `insert` throws, and inserts again.
@@ -21,6 +22,10 @@ public protocol RadixNodes<Node> {
   /// The number of slots that are not 0; the tree keeps it.
   func occupiedCount(of node: Node) -> UInt8
   func setOccupiedCount(of node: Node, to count: UInt8)
+
+  /// Bit n: slot n, or something below it, is marked; the tree keeps it.
+  func marks(of node: Node) -> UInt64
+  func setMarks(of node: Node, to marks: UInt64)
 
   /// A node as the value of a slot, never 0.
   func packed(_ node: Node) -> UInt32
@@ -43,6 +48,9 @@ public struct RadixTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
   public init() {}
 
   public var isEmpty: Bool { root == nil }
+
+  var top: Node? { root }
+  var height: UInt8 { levelCount }
 
   /// The largest index that a tree of full height reaches.
   public static var largestIndex: UInt64 { (1 << 42) - 1 }
@@ -105,6 +113,7 @@ public struct RadixTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     let slot = Self.slotIndex(index, at: 0)
     let old = nodes.slot(slot, of: node)
     if old == 0 { return nil }
+    if nodes.marks(of: node) >> UInt64(slot) & 1 != 0 { unmark(at: index, in: nodes) }
     nodes.setSlot(slot, of: node, to: 0)
     let left = nodes.occupiedCount(of: node) &- 1
     nodes.setOccupiedCount(of: node, to: left)
@@ -157,16 +166,16 @@ public struct RadixTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
 
   // Nodes
 
-  private func reaches(_ index: UInt64) -> Bool {
+  func reaches(_ index: UInt64) -> Bool {
     index >> (UInt64(levelCount) &* 6) == 0
   }
 
-  private static func slotIndex(_ index: UInt64, at level: UInt8) -> Int {
+  static func slotIndex(_ index: UInt64, at level: UInt8) -> Int {
     Int(truncatingIfNeeded: index >> (UInt64(level) &* 6)) & 63
   }
 
   /// The first index that goes through a slot of the node that `index` goes through.
-  private static func advanced(_ index: UInt64, to slot: Int, at level: UInt8) -> UInt64 {
+  static func advanced(_ index: UInt64, to slot: Int, at level: UInt8) -> UInt64 {
     let shift = UInt64(level) &* 6
     return ((index >> shift & ~63) | UInt64(slot)) << shift
   }
@@ -186,6 +195,7 @@ public struct RadixTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
       let node = try nodes.makeNode()
       nodes.setSlot(0, of: node, to: nodes.packed(top))
       nodes.setOccupiedCount(of: node, to: 1)
+      if nodes.marks(of: top) != 0 { nodes.setMarks(of: node, to: 1) }
       root = node
       top = node
       levelCount += 1
@@ -250,9 +260,16 @@ public struct RadixTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     var entries = 0
     for slot in 0..<64 {
       let value = nodes.slot(slot, of: node)
-      if value == 0 { continue }
+      let isMarked = nodes.marks(of: node) >> UInt64(slot) & 1 != 0
+      if value == 0 {
+        precondition(!isMarked, "nothing is marked")
+        continue
+      }
       occupied += 1
       entries += level == 0 ? 1 : checkNode(nodes.unpacked(value), level: level - 1, in: nodes)
+      precondition(
+        level == 0 || isMarked == (nodes.marks(of: nodes.unpacked(value)) != 0),
+        "a mark that does not lead to one")
     }
     precondition(occupied == Int(nodes.occupiedCount(of: node)), "a node counts wrongly")
     precondition(occupied > 0, "a node is empty")

@@ -156,8 +156,9 @@ public enum UserRegister: UInt8, Sendable {
 
 /// A transfer between a disk and frames.
 public struct DiskTransfer: Sendable, BitwiseCopyable {
-  /// Read: from the disk to memory.
-  public enum Direction: UInt8, Sendable, BitwiseCopyable { case read, write }
+  /// Read: from the disk to memory. Flush: what was written before stays whatever happens; it
+  /// has neither place nor bytes.
+  public enum Direction: UInt8, Sendable, BitwiseCopyable { case read, write, flush }
 
   /// The disk, root first.
   public var disk: UInt8

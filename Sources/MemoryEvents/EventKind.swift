@@ -58,7 +58,7 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   /// A write to a page of a shared, writable file mapping: marked dirty.
   case faultMakeWritable = 39
 
-  // Disks; `owner`: device, `frame`: first frame
+  // Disks; `owner`: disk, `frame`: first frame
   /// `value`: sector; `detail`: pages.
   case diskReadSubmitted = 50
   /// `value`: sector; `detail`: pages. Its time is the modelled one.
@@ -67,6 +67,9 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case diskWriteSubmitted = 52
   /// `value`: sector; `detail`: pages.
   case diskWriteCompleted = 53
+  /// What was written before is to stay.
+  case diskFlushSubmitted = 54
+  case diskFlushCompleted = 55
 
   // Reclaim
   /// `value`: pages asked for; `detail`: zone that ran low.

@@ -67,6 +67,31 @@ extension Kernel: MemoryEnvironment {
     try fileSystems.startReading(file, index: index, pageCount: pageCount, into: first)
   }
 
+  public func reserve(
+    _ file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> UInt32 {
+    try fileSystems.reserve(file, index: index)
+  }
+
+  public func startWriting(
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, from first: PageFrameNumber,
+    block: UInt32, _ patience: Patience
+  ) {
+    fileSystems.startWriting(
+      file, index: index, pageCount: pageCount, from: first, block: block, patience)
+  }
+
+  public func awaitTransfer() -> Bool {
+    guard state.value.diskEvents.next != .never else { return false }
+    machine.advance(to: state.value.diskEvents.next)
+    while let tag = state.value.diskEvents.takeDue(at: machine.now) {
+      fileSystems.diskCompleted(tag)
+    }
+    return true
+  }
+
+  public func wakeFlusher() { wakeSleepers(on: Self.flusherKey) }
+
   public func sleep(on key: SleepKey) {
     _ = suspend(on: key.value, .sleeping, until: .never)
   }

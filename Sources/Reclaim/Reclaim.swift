@@ -7,12 +7,13 @@ import MemoryEvents
 import MemoryUnits
 import PageFrames
 
-/// Frees memory that can be had again: clean pages of files, the ones unused for longest first.
+/// Frees memory that can be had again: pages of files, the ones unused for longest first; dirty
+/// ones once they are written.
 ///
 /// Pages are kept in the order in which they came. One that was used since it was last looked at
 /// gets a second chance at the other end of the list.
 ///
-/// Linux: `mm/vmscan.c`, as far as clean file pages go.
+/// Linux: `mm/vmscan.c`, as far as file pages go.
 public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
   let environment: Environment
 
@@ -34,18 +35,34 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
     PageCount(min(max(environment.frames.managedPageCount.value / 64, 32), 256))
   }
 
-  /// Drops clean file pages until a batch is free or every page was looked at twice.
+  /// Drops file pages until a batch is free or every page was looked at twice.
   ///
-  /// Those that are protected stay, but for one if its place is for another page of a file.
+  /// Dirty ones are written first: who has to wait for that does so while nobody else runs, so
+  /// that what the caller was in the middle of stays as it is.
   ///
   /// - Returns: the number of frames freed.
-  /// - Context: no lock held; does not sleep.
+  /// - Context: no lock held; does not sleep, but virtual time may pass.
   /// - Complexity: O(pages passed · areas that map each).
   ///
   /// Linux: `shrink_node()`.
   public func freeFilePages(for shortfall: Shortfall) -> PageCount {
     record(.reclaimBegan, detail: UInt16(shortfall.zoneLimit.rawValue), value: UInt64(Self.batch))
+    var freed = dropPages(for: shortfall)
+    while freed == 0, environment.memory.value.writebackPageCount > .zero {
+      var ended = 0
+      while ended < Self.batch, environment.awaitTransfer() { ended += 1 }
+      guard ended > 0 else { break }
+      freed = dropPages(for: shortfall)
+    }
+    record(.reclaimEnded, value: UInt64(freed))
+    return PageCount(freed)
+  }
+
+  /// Goes once through the list. Pages that are protected stay, but for one if its place is for
+  /// another page of a file.
+  private func dropPages(for shortfall: Shortfall) -> Int {
     var freed = 0
+    var written = 0
     // Twice round: the first look may only find that a page was used.
     var looks = environment.memory.value.filePageCount.value * 2
     while freed < Self.batch, looks > 0, let frame = spaces.oldestFilePage {
@@ -53,11 +70,29 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
       guard isSpare || (shortfall.kind == .file && freed == 0) else { break }
       looks -= 1
       environment.memory.value.scannedCount += 1
-      if tryToDrop(frame) { freed += 1 } else { spaces.rotateFilePage(frame) }
+      if tryToDrop(frame) {
+        freed += 1
+      } else {
+        spaces.rotateFilePage(frame)
+        if written < Self.batch { written += write(frame) }
+      }
     }
     environment.memory.value.stolenCount += UInt64(freed)
-    record(.reclaimEnded, value: UInt64(freed))
-    return PageCount(freed)
+    return freed
+  }
+
+  /// Starts writing a dirty page that nobody used of late, and those behind it.
+  ///
+  /// - Returns: the pages started. Linux: `pageout()`.
+  private func write(_ frame: PageFrameNumber) -> Int {
+    let descriptor = environment.frames.table[frame]
+    let busy = FrameFlags.locked.union(.writeback).union(.referenced)
+    guard descriptor.flags.contains(.dirty), descriptor.flags.isDisjoint(with: busy),
+      let file = Link<CachedFile>(raw: descriptor.owner).reference
+    else { return 0 }
+    let last = descriptor.index + UInt64(Self.batch - 1)
+    return spaces.startWriteBack(
+      of: file, from: descriptor.index, through: last, atMost: Self.batch, .idle)
   }
 
   /// Drops a page unless it is busy, changed, held by somebody, or was used of late.
@@ -65,19 +100,13 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
     let frames = environment.frames
     let busy = FrameFlags.locked.union(.dirty).union(.writeback).union(.unevictable)
     let descriptor = frames.table[frame]
-    guard descriptor.flags.isDisjoint(with: busy),
+    guard let file = Link<CachedFile>(raw: descriptor.owner).reference,
+      !spaces.takeReferenced(frame), descriptor.flags.isDisjoint(with: busy),
       // The cache's own reference and one for each mapping.
-      descriptor.references == descriptor.mappings + 1,
-      let file = Link<CachedFile>(raw: descriptor.owner).reference,
-      !spaces.takeReferenced(frame)
+      descriptor.references == descriptor.mappings + 1
     else { return false }
     frames.retain(frame)
     spaces.unmapEverywhere(frame)
-    // A write through a table may have been noted just now.
-    guard !frames.table[frame].flags.contains(.dirty) else {
-      _ = frames.release(frame)
-      return false
-    }
     environment.machine.record(
       MemoryEvent(
         .pageDropped, process: environment.currentProcess, frame: frame.value,

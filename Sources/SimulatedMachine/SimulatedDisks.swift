@@ -89,6 +89,10 @@ struct SimulatedDisks: Sendable {
       flights[index].status = .failed
       return
     }
+    guard transfer.direction != .flush else {
+      flights[index].status = .done
+      return
+    }
     let disk = Int(transfer.disk)
     let first = Int(transfer.sector * Self.sectorBytes)
     let place = Int(transfer.address.value)
@@ -96,6 +100,7 @@ struct SimulatedDisks: Sendable {
       switch transfer.direction {
       case .read: memory.store(contents[disk][first + offset], at: place + offset)
       case .write: contents[disk][first + offset] = memory.load(UInt8.self, at: place + offset)
+      case .flush: return
       }
     }
     flights[index].status = .done
@@ -104,8 +109,9 @@ struct SimulatedDisks: Sendable {
   private func fault(for transfer: DiskTransfer) -> DiskFault? {
     let end = transfer.sector + transfer.byteCount.value / Self.sectorBytes
     return faults.first { fault in
+      // A flush touches all of them.
       fault.disk == transfer.disk && fault.direction == transfer.direction
-        && fault.sectors.overlaps(transfer.sector..<end)
+        && (transfer.direction == .flush || fault.sectors.overlaps(transfer.sector..<end))
     }
   }
 }

@@ -69,6 +69,29 @@ struct TestEnvironment: MemoryEnvironment {
     return pageCount
   }
 
+  /// Blocks of these files' pages are their indices, and what is written is gone.
+  func reserve(
+    _ file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> UInt32 {
+    if index == Self.fullIndex { throw .noSpace }
+    return UInt32(truncatingIfNeeded: index)
+  }
+
+  /// A page whose index is this gets no block.
+  static var fullIndex: UInt64 { 17 }
+
+  func startWriting(
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, from first: PageFrameNumber,
+    block: UInt32, _ patience: Patience
+  ) {
+    for offset in 0..<pageCount {
+      spaces.writeCompleted(file, frame: first + PageCount(offset), succeeded: true)
+    }
+  }
+
+  func awaitTransfer() -> Bool { false }
+  func wakeFlusher() {}
+
   func sleep(on key: SleepKey) { preconditionFailure("nobody would wake the only task") }
   func wake(_ key: SleepKey) {}
 

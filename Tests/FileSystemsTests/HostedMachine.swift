@@ -28,6 +28,7 @@ final class TestHost {
 
   /// Disk completions that are due, in the order of their submission.
   var events: [(time: VirtualTime, tag: UInt16)] = []
+  var isFlusherWoken = false
   /// Runs while a task sleeps interruptibly, instead of other tasks; false is a signal.
   var whileAsleep: (() -> Bool)?
   /// Processes, for /proc.

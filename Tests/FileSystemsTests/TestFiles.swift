@@ -41,16 +41,40 @@ struct TestEnvironment: FileEnvironment {
     try FileSystems(self).startReading(file, index: index, pageCount: pageCount, into: first)
   }
 
+  func reserve(
+    _ file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> UInt32 {
+    try FileSystems(self).reserve(file, index: index)
+  }
+
+  func startWriting(
+    _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, from first: PageFrameNumber,
+    block: UInt32, _ patience: Patience
+  ) {
+    FileSystems(self).startWriting(
+      file, index: index, pageCount: pageCount, from: first, block: block, patience)
+  }
+
+  func awaitTransfer() -> Bool {
+    guard let next = host.events.indices.min(by: { host.events[$0].time < host.events[$1].time })
+    else { return false }
+    let event = host.events.remove(at: next)
+    machine.advance(to: event.time)
+    FileSystems(self).diskCompleted(event.tag)
+    return true
+  }
+
+  func wakeFlusher() { host.isFlusherWoken = true }
+
   func schedule(diskCompletion tag: UInt16, at time: VirtualTime) {
     host.events.append((time, tag))
   }
 
   func sleep(on key: SleepKey) {
-    guard let next = host.events.indices.min(by: { host.events[$0].time < host.events[$1].time })
-    else { fatalError("a task sleeps for ever") }
-    let event = host.events.remove(at: next)
-    machine.advance(to: event.time)
-    FileSystems(self).diskCompleted(event.tag)
+    if awaitTransfer() { return }
+    guard host.isFlusherWoken else { fatalError("a task sleeps for ever") }
+    host.isFlusherWoken = false
+    _ = FileSystems(self).writeBackRound()
   }
 
   func wake(_ key: SleepKey) {}

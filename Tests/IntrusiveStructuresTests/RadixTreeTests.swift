@@ -9,6 +9,7 @@ private struct NoNode: Error {}
 private final class ArrayNodes: RadixNodes {
   var slots: [[UInt32]] = []
   var counts: [UInt8] = []
+  var marked: [UInt64] = []
   var unused: [Int] = []
   var budget = Int.max
 
@@ -20,10 +21,12 @@ private final class ArrayNodes: RadixNodes {
     if let node = unused.popLast() {
       slots[node] = Array(repeating: 0, count: 64)
       counts[node] = 0
+      marked[node] = 0
       return node
     }
     slots.append(Array(repeating: 0, count: 64))
     counts.append(0)
+    marked.append(0)
     return slots.count - 1
   }
 
@@ -32,6 +35,8 @@ private final class ArrayNodes: RadixNodes {
   func setSlot(_ index: Int, of node: Int, to value: UInt32) { slots[node][index] = value }
   func occupiedCount(of node: Int) -> UInt8 { counts[node] }
   func setOccupiedCount(of node: Int, to count: UInt8) { counts[node] = count }
+  func marks(of node: Int) -> UInt64 { marked[node] }
+  func setMarks(of node: Int, to marks: UInt64) { marked[node] = marks }
   func packed(_ node: Int) -> UInt32 { UInt32(node) + 1 }
   func unpacked(_ value: UInt32) -> Int { Int(value) - 1 }
 }
@@ -67,6 +72,36 @@ struct RadixTreeTests {
     for index in model.keys.sorted() { #expect(tree.remove(at: index, in: nodes) != nil) }
     tree.checkInvariants(in: nodes)
     #expect(tree.isEmpty && nodes.liveCount == 0)
+  }
+
+  @Test(arguments: [(1, 6), (2, 12), (3, 30)] as [(UInt64, UInt64)])
+  func `marks are found in order, and go with their entries`(seed: UInt64, bits: UInt64) throws {
+    var generator = SeededGenerator(seed: seed)
+    let nodes = ArrayNodes()
+    var tree = RadixTree<Int>()
+    var model: [UInt64: Bool] = [:]
+    for step in 0..<3000 {
+      let wide = UInt64.random(in: 0..<(1 << bits), using: &generator)
+      let index = step % 3 == 0 ? wide : wide & 0x7f
+      let known = model.keys.sorted().randomElement(using: &generator) ?? index
+      switch generator.next() % 5 {
+      case 0, 1:
+        _ = try tree.insert(7, at: index, in: nodes)
+        model[index] = model[index] ?? false
+      case 2 where model[known] != nil:
+        tree.mark(at: known, in: nodes)
+        model[known] = true
+      case 3:
+        tree.unmark(at: known, in: nodes)
+        if model[known] != nil { model[known] = false }
+      default:
+        _ = tree.remove(at: known, in: nodes)
+        model[known] = nil
+      }
+      tree.checkInvariants(in: nodes)
+      let expected = model.filter { $0.value && $0.key >= index }.keys.min()
+      #expect(tree.nextMarked(from: index, in: nodes)?.index == expected, "seed \(seed)")
+    }
   }
 
   @Test func `a failed insertion leaves the tree as it was, at every depth`() throws {

@@ -58,7 +58,7 @@ struct KernelRun {
     let scripts = Scripts(first: script)
     machine.setTrapHandler { trap, _ in kernel.handleTrap(trap) }
     machine.setProgram { scripts.run($0) }
-    machine.setKernelTask { _ in kernel.run() }
+    machine.setKernelTask { kernel.runKernelTask($0) }
     machine.prepare(boot, entry: .kernel(0))
     // The test's own thread is no task of the kernel's; it goes on when the machine halts.
     machine.switchContext(from: KernelStack(top: VirtualAddress(8)), to: boot)

@@ -54,7 +54,7 @@ import Testing
     34: "faultFileMinor", 35: "faultFileMajor", 36: "faultStackGrowth", 37: "faultRefused",
     38: "faultSpurious", 39: "faultMakeWritable",
     50: "diskReadSubmitted", 51: "diskReadCompleted", 52: "diskWriteSubmitted",
-    53: "diskWriteCompleted",
+    53: "diskWriteCompleted", 54: "diskFlushSubmitted", 55: "diskFlushCompleted",
     60: "reclaimBegan", 61: "reclaimEnded", 62: "pageDropped", 63: "allocationFailed",
     64: "outOfMemoryKill",
     80: "processForked", 81: "programStarted", 82: "processExited", 83: "signalSent",

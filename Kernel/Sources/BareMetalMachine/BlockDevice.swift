@@ -51,8 +51,10 @@ struct BlockDevice: BitwiseCopyable {
     store(3, at: 0x070)
     store(1, at: 0x024)
     store(1, at: 0x020)  // VIRTIO_F_VERSION_1
+    store(0, at: 0x014)
+    let flush = load(0x010) & 1 << 9  // VIRTIO_BLK_F_FLUSH, where the device has a cache
     store(0, at: 0x024)
-    store(1 << 28, at: 0x020)  // VIRTIO_F_INDIRECT_DESC
+    store(1 << 28 | flush, at: 0x020)  // VIRTIO_F_INDIRECT_DESC
     store(11, at: 0x070)
     guard load(0x070) & 8 != 0 else { return false }
     fillRings(requests: requests)
@@ -145,8 +147,11 @@ struct BlockRequest {
     shared_store64(address &+ 16, transfer.address.value)
     shared_store32(address &+ 24, UInt32(truncatingIfNeeded: transfer.byteCount.value))
     let isRead = transfer.direction == .read
+    // A flush has no data: the header leads to the status.
+    let isFlush = transfer.direction == .flush
+    shared_store32(address &+ 12, isFlush ? 1 | 2 << 16 : 1 | 1 << 16)
     shared_store32(address &+ 28, isRead ? 3 | 2 << 16 : 1 | 2 << 16)
-    shared_store32(address &+ 48, isRead ? 0 : 1)
+    shared_store32(address &+ 48, isFlush ? 4 : isRead ? 0 : 1)
     shared_store64(address &+ 56, transfer.sector)
     shared_store32(address &+ 64, 0xFF)
     shared_store32(address &+ 68, 0)

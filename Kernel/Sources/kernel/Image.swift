@@ -42,6 +42,9 @@ func takeTrap(vector: UInt64, error: UInt64, address: UInt64) {
   if let trap { unsafe kernel?.handleTrap(trap) }
 }
 
-/// Called by `Switch.S` when a kernel task begins; the kernel has none but the first.
+/// Called by `Switch.S` when a kernel task begins.
 @c(image_kernel_task)
-func startKernelTask(argument: UInt64) {}
+func startKernelTask(argument: UInt64) {
+  // SAFETY: as in `takeSystemCall`.
+  unsafe kernel?.runKernelTask(argument)
+}

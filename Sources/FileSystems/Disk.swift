@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AddressSpaces
+import KernelHeap
+import MemoryUnits
+
+/// A disk of the machine and the ext2 file system on it.
+struct Disk: BitwiseCopyable {
+  /// 0: there is none.
+  var byteCount: UInt64 = 0
+  /// When the parts of the device are free again.
+  var times = DeviceTimes()
+  var writesInFlight: UInt32 = 0
+  /// Flushes under way, and those that ended and failed, ever.
+  var flushesInFlight: UInt32 = 0
+  var flushCount: UInt32 = 0
+  var flushErrorCount: UInt32 = 0
+  /// The disk as one file: where the file system's own blocks are cached.
+  var device = Link<CachedFile>(nil)
+  var volume = Ext2Volume()
+
+  /// The disks that the channel has room to tell of and that are used.
+  static var count: Int { 2 }
+  static var root: Int { 0 }
+  static var scratch: Int { 1 }
+}
