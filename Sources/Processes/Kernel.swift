@@ -83,7 +83,9 @@ extension Kernel: MemoryEnvironment {
 
   public func awaitTransfer() -> Bool {
     guard state.value.diskEvents.next != .never else { return false }
+    let before = machine.now
     machine.advance(to: state.value.diskEvents.next)
+    state.value.idleNanoseconds &+= machine.now.nanoseconds &- before.nanoseconds
     while let tag = state.value.diskEvents.takeDue(at: machine.now) {
       fileSystems.diskCompleted(tag)
     }
