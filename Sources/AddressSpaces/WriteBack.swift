@@ -48,8 +48,9 @@ extension AddressSpaces {
         }
         continue
       }
-      let limit = min(Self.longestWrite, limit - started, Int(min(last - index, 63)) + 1)
-      let count = runLength(of: file, from: index, frame, atMost: limit)
+      let room = min(limit - started, Int(min(last - index, 63)) + 1)
+      let count = runLength(
+        of: file, from: index, frame, atMost: min(Self.longestWrite, room))
       let block = frames.table[frame].privateWord
       for offset in 0..<count { beginWriting(frame + PageCount(offset), of: file) }
       environment.startWriting(
