@@ -70,6 +70,10 @@ check "KVM is not there yet: 125" refuses 125 "KVM" run --accel kvm -- true
 check "an unknown boot word: 64" refuses 64 "bogus" run --boot 'audit bogus' -- busybox true
 check "an unknown setting: 64" refuses 64 "vm.bogus" run --set vm.bogus=1 -- busybox true
 check "a setting without a value: 64" refuses 64 "vm.x" run --set vm.x -- busybox true
+check "a value that a setting cannot have: 64" refuses 64 "no such value" \
+  run --set vm.overcommit_memory=7 -- busybox true
+check "a setting is made" test \
+  "$("$quire" run --quiet --set vm.max_map_count=99 -- busybox cat /proc/sys/vm/max_map_count)" == 99
 check "a disk too small: 125 and the least" refuses 125 "--disk 1M" run --disk 64K -- true
 check "a disk too large: 125 and the most" refuses 125 "--disk 1T" run --disk 2T -- true
 check "a size that is none: 64" refuses 64 "banana" run --memory banana -- true
@@ -176,7 +180,7 @@ check "a folder that has something in it is no new record: 64" refuses 64 "not e
   run --record kept/record -- busybox true
 "$quire" replay kept/record >again 2>err </dev/null
 check "replay ends with the same status" test $? == 5
-check "replay prints the same" cmp -s out again
+check "replay prints the same" cmp -s kept/record/output again
 check "replay has the same digest" grep -q '^quire: replay  the same digest' err
 printf x >>kept/record/root.img
 check "a record that was changed: 125" refuses 125 "recorded" replay kept/record
