@@ -26,7 +26,7 @@ extension Kernel {
 
   /// As whom the running process touches files.
   var credentials: Credentials {
-    Credentials(user: heap[process].user, group: heap[process].userGroup)
+    Credentials(user: identity.user.files, group: identity.group.files)
   }
 
   var folderContext: Reference<FolderContext> {

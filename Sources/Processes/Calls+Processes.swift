@@ -111,31 +111,6 @@ extension Kernel {
     return UInt64(identifier)
   }
 
-  /// `getresuid` and `getresgid`: three times the same.
-  func storeThree(_ value: UInt32, _ call: CallArguments) throws(Errno) -> UInt64 {
-    try store(value, at: call.first)
-    try store(value, at: call.second)
-    try store(value, at: call.third)
-    return 0
-  }
-
-  /// `setuid` and its kin: all numbers of a process are one.
-  func setUser(_ value: UInt64) throws(Errno) -> UInt64 {
-    let user = UInt32(truncatingIfNeeded: value)
-    guard user != .max else { return 0 }
-    guard heap[process].user == 0 || user == heap[process].user else { throw .EPERM }
-    heap[process].user = user
-    return 0
-  }
-
-  func setUserGroup(_ value: UInt64) throws(Errno) -> UInt64 {
-    let group = UInt32(truncatingIfNeeded: value)
-    guard group != .max else { return 0 }
-    guard heap[process].user == 0 || group == heap[process].userGroup else { throw .EPERM }
-    heap[process].userGroup = group
-    return 0
-  }
-
   // Limits and usage
 
   /// Bytes that the stack may grow to.
@@ -158,7 +133,7 @@ extension Kernel {
     if new != 0 {
       let limit: ResourceLimit = try load(at: new)
       guard limit.current <= limit.maximum else { throw .EINVAL }
-      let isPrivileged = heap[process].user == 0
+      let isPrivileged = identity.can(.useResources)
       guard limit.maximum <= current.maximum || isPrivileged else { throw .EPERM }
       heap[target].limits[index] = limit
       applyLimit(limit, index, to: target)

@@ -93,7 +93,10 @@ extension Kernel {
     while state.value.exitWork != .nothing {
       let work = state.value.exitWork
       state.value.exitWork = .nothing
-      if work.contains(.reschedule) { yield() }
+      if work.contains(.reschedule) {
+        yield()
+        leaveSequence()
+      }
       if work.contains(.signals) || heap[current].interrupted != .none { deliverSignals() }
       if work.contains(.timer) { setTimer(wantedTimer) }
     }

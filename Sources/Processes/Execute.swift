@@ -62,13 +62,13 @@ extension Kernel {
     }
     becomeOnlyThread()
     let old = space
-    clearChildIdentifier(task)
+    releaseWords(of: task)
+    heap[task].restartable = RestartableSequences()
     adopt(program, task)
     activateSpace(of: process)
     noteUsage(of: process, old)
     spaces.release(old)
     releaseParent(of: task)
-    heap[task].clearIdentifierAt = VirtualAddress(0)
     heap[task].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
     setRegisters(of: heap[task].stack, for: program)
     record(.programStarted, value: program.entry)
@@ -101,6 +101,7 @@ extension Kernel {
     if let executable = heap[process].executable.reference { fileSystems.release(executable) }
     heap[process].executable = Link(program.executable)
     heap[task].name = program.name
+    heap[task].identity.beginProgram()
     heap[process].hasExecuted = true
     heap[process].exitSignal = Signal.SIGCHLD.number
     closeDescriptorsForProgram(task)

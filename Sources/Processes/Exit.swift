@@ -67,7 +67,7 @@ extension Kernel {
     let process = process
     let task = current
     heap[task].status = status
-    clearChildIdentifier(task)
+    releaseWords(of: task)
     releaseParent(of: task)
     let isLast = heap[process].liveTaskCount == 1
     if isLast { prepareEnd(of: process) }
@@ -94,7 +94,7 @@ extension Kernel {
   private func prepareEnd(of process: Reference<Process>) {
     if heap[process].groupEnd == .none {
       heap[process].groupEnd = .all
-      heap[process].status = heap[leader(of: process)].status
+      heap[process].status = heap[current].status
     }
     if process == findProcess(state.value.programIdentifier) {
       state.value.programStatus = heap[process].status
@@ -126,19 +126,6 @@ extension Kernel {
     if !isLeader(task) { heap.free(task) }
   }
 
-  /// Linux: `mm_release()`, for CLONE_CHILD_CLEARTID.
-  func clearChildIdentifier(_ task: Reference<Task>) {
-    let address = heap[task].clearIdentifierAt
-    guard address.value != 0 else { return }
-    heap[task].clearIdentifierAt = VirtualAddress(0)
-    let process = heap[task].process
-    guard let space = heap[process].space.reference else { return }
-    if heap[space].users > 1 || heap[process].liveTaskCount > 1 {
-      try? spaces.store(UInt32(0), at: address, in: space)
-      wakeFutex(at: address.value, in: space, count: 1)
-    }
-  }
-
   /// Gives back a task's descriptors and folder, as far as it has them.
   func releaseFiles(of task: Reference<Task>) {
     if let descriptors = heap[task].descriptors.reference {
@@ -149,6 +136,7 @@ extension Kernel {
       heap[task].folder = Link(nil)
       release(folder)
     }
+    releaseGroups(of: task)
   }
 
   /// Gives back memory, program and signals, as far as the process has them.

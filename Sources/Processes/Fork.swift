@@ -25,6 +25,8 @@ extension Kernel {
     var parentIdentifierAt: UInt64 = 0
     var childIdentifierAt: UInt64 = 0
     var threadPointer: UInt64 = 0
+    /// The number to give it; nil for the next free one.
+    var identifier: UInt32?
   }
 
   /// Linux: `kernel_clone()`: another process, or with CLONE_THREAD another thread of this one.
@@ -77,8 +79,10 @@ extension Kernel {
 
   private func checkTaskLimit() throws(Errno) {
     let limit = heap[process].limits[Resource.processes.rawValue].current
-    let user = heap[process].user
-    if user != 0, limit < UInt64(Self.identifierLimit) {
+    let identity = heap[current].identity
+    let user = identity.user.real
+    let isFree = identity.can(.useResources) || identity.can(.administerSystem)
+    if user != 0, !isFree, limit < UInt64(Self.identifierLimit) {
       guard taskCount(of: user) < limit else { throw .EAGAIN }
     }
     guard state.value.taskCount < taskLimit else { throw .EAGAIN }
@@ -90,7 +94,8 @@ extension Kernel {
     var next = state.value.processes.first
     while let process = next {
       next = heap[process].listNext.reference
-      if heap[process].user == user { count += UInt64(heap[process].tasks.count) }
+      guard heap[leader(of: process)].identity.user.real == user else { continue }
+      count += UInt64(heap[process].tasks.count)
     }
     return count
   }
@@ -107,7 +112,12 @@ extension Kernel {
   private func makeTask(_ request: ForkRequest) throws(Errno) -> Reference<Task> {
     let isThread = request.flags.contains(.thread)
     let parent = process
-    let identifier = try freeIdentifier()
+    let identifier: UInt32
+    if let wish = request.identifier {
+      identifier = wish
+    } else {
+      identifier = try freeIdentifier()
+    }
     let child = isThread ? parent : try makeProcess(identifier)
     let task: Reference<Task>
     do throws(Errno) {
@@ -144,8 +154,6 @@ extension Kernel {
     let parent = process
     let child = try allocate(
       Process(identifier: identifier, group: heap[parent].group, session: heap[parent].session))
-    heap[child].user = heap[parent].user
-    heap[child].userGroup = heap[parent].userGroup
     heap[child].limits = heap[parent].limits
     heap[child].outOfMemoryAdjustment = heap[parent].outOfMemoryAdjustment
     heap[child].smallestAdjustment = heap[parent].smallestAdjustment
@@ -229,6 +237,8 @@ extension Kernel {
     let parentTask = current
     let stack = heap[task].stack
     heap[task].name = heap[parentTask].name
+    heap[task].identity = heap[parentTask].identity
+    if let groups = heap[task].identity.groups.reference { heap[groups].users += 1 }
     heap[task].blocked = heap[parentTask].blocked
     if !request.flags.contains(.memory) || request.flags.contains(.vfork) {
       heap[task].alternateStack = heap[parentTask].alternateStack
@@ -238,6 +248,7 @@ extension Kernel {
     if request.flags.contains(.setThreadPointer) {
       machine.setRegister(.threadPointer, of: stack, to: request.threadPointer)
     }
+    if !request.flags.contains(.memory) { heap[task].restartable = heap[parentTask].restartable }
     let identifierAt = VirtualAddress(request.childIdentifierAt)
     if request.flags.contains(.childClearTID) { heap[task].clearIdentifierAt = identifierAt }
     if request.flags.contains(.childSetTID), let space = heap[heap[task].process].space.reference {

@@ -55,18 +55,17 @@ extension Kernel {
     let user = arguments.number(.user) ?? 0
     let initProcess = state.value.initProcess
     let folder = try startFolder(arguments)
-    heap[initProcess].user = user
-    heap[initProcess].userGroup = user
+    heap[current].identity = Identity(user: user)
     let program = try fileSystems.withPath(copying: path) { (text) throws(Errno) in
       try prepareProgram(text, from: folder, .block(block))
     }
-    heap[initProcess].user = 0
-    heap[initProcess].userGroup = 0
-    let process = try makeProgramProcess(user)
+    heap[current].identity = Identity()
+    let process = try makeProgramProcess()
     let task = try makeTask(heap[process].identifier, of: process)
     let stack = heap[task].stack
     heap[task].folder = Link(try allocate(FolderContext(workingFolder: folder)))
     heap[task].descriptors = Link(try makeStandardDescriptors())
+    heap[task].identity = Identity(user: user)
     enterTask(task)
     adopt(program, task)
     machine.prepare(stack, entry: .freshUser)
@@ -101,12 +100,10 @@ extension Kernel {
     return folder
   }
 
-  private func makeProgramProcess(_ user: UInt32) throws(Errno) -> Reference<Process> {
+  private func makeProgramProcess() throws(Errno) -> Reference<Process> {
     let identifier = try freeIdentifier()
     let process = try allocate(
       Process(identifier: identifier, group: identifier, session: identifier))
-    heap[process].user = user
-    heap[process].userGroup = user
     heap[process].started = machine.now
     let half = UInt64(taskLimit / 2)
     let limit = ResourceLimit(current: half, maximum: half)

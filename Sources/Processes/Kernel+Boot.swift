@@ -63,6 +63,9 @@ extension Kernel {
         sleepers: ResidentArray(
           repeating: sleepers, count: 64,
           in: try block(64 * MemoryLayout.stride(ofValue: sleepers), core.frames)),
+        futexes: ResidentArray(
+          repeating: sleepers, count: 128,
+          in: try block(128 * MemoryLayout.stride(ofValue: sleepers), core.frames)),
         diskEvents: DiskEvents(in: try block(DiskEvents.byteCount, core.frames)),
         activeRoot: core.memory.value.kernelRoot,
         buckets: ResidentArray(

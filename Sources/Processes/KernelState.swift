@@ -29,6 +29,10 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var runQueue = LinkedList<Reference<Task>>()
   /// Sleepers by a hash of their key. Linux: `bit_wait_table`.
   let sleepers: ResidentArray<LinkedList<Reference<Task>>>
+  /// Who waits for words of memory, by a hash of the word's key. Linux: `futex_queues`.
+  let futexes: ResidentArray<LinkedList<Reference<Task>>>
+  /// How many of them wait for locks that know their owner.
+  var lockWaiterCount = 0
   /// Tasks that wait for a time, the earliest first.
   var timed = LinkedList<Reference<Task>>()
   var diskEvents: DiskEvents

@@ -62,8 +62,6 @@ public struct Process: HeapObject {
   /// The OOM killer chose it.
   var diedOfMemory = false
 
-  var user: UInt32 = 0
-  var userGroup: UInt32 = 0
   var limits = InlineArray<16, ResourceLimit>(repeating: .unlimited)
   var outOfMemoryAdjustment: Int32 = 0
   /// What who is not the administrator may go down to. Linux: `oom_score_adj_min`.

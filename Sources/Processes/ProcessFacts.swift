@@ -103,7 +103,7 @@ extension Kernel: ProcessEnvironment {
     of number: UInt32, to adjustment: Int32
   ) throws(Errno) {
     guard let target = findProcess(number) else { throw .ESRCH }
-    let isCapable = heap[process].user == 0
+    let isCapable = identity.can(.useResources)
     guard isCapable || adjustment >= heap[target].smallestAdjustment else { throw .EACCES }
     // All that share the memory share its fate. Linux: `for_each_process` in `__set_oom_adj()`.
     let space = heap[target].space.reference
@@ -124,8 +124,8 @@ extension Kernel: ProcessEnvironment {
   }
 
   public func mayInspect(_ number: UInt32) -> Bool {
-    guard heap[process].user != 0, let target = findProcess(number) else { return true }
-    return heap[target].user == heap[process].user
+    guard let target = findProcess(number) else { return true }
+    return (try? checkRight(toInspect: leader(of: target))) != nil
   }
 
   // What is known
@@ -138,7 +138,6 @@ extension Kernel: ProcessEnvironment {
     }
     description.group = heap[process].group
     description.session = heap[process].session
-    setOwners(of: process, in: &description)
     description.started = heap[process].started
     description.userTime = heap[process].runTime
     description.childrenTime = heap[process].childrenRunTime
@@ -164,22 +163,18 @@ extension Kernel: ProcessEnvironment {
     return description
   }
 
-  private func setOwners(
-    of process: Reference<Process>, in description: inout ProcessDescription
-  ) {
-    description.user = heap[process].user
-    description.userGroup = heap[process].userGroup
-    description.effectiveUser = heap[process].user
-    description.effectiveGroup = heap[process].userGroup
-    description.savedUser = heap[process].user
-    description.savedGroup = heap[process].userGroup
-  }
-
   /// Adds what is a thread's own.
   private func add(_ task: Reference<Task>, to description: inout ProcessDescription) {
     description.number = heap[task].identifier
     description.leader = heap[heap[task].process].identifier
     description.name = heap[task].name
+    let identity = heap[task].identity
+    description.user = identity.user.real
+    description.userGroup = identity.group.real
+    description.effectiveUser = identity.user.effective
+    description.effectiveGroup = identity.group.effective
+    description.savedUser = identity.user.saved
+    description.savedGroup = identity.group.saved
     description.state = stateLetter(of: task)
     description.sleeps = description.state == 0x53 || description.state == 0x44
     description.blockedSignals = heap[task].blocked.bits

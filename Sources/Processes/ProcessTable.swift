@@ -55,7 +55,7 @@ extension Kernel {
     throw .EAGAIN
   }
 
-  private func isUsed(_ identifier: UInt32) -> Bool {
+  func isUsed(_ identifier: UInt32) -> Bool {
     if findTask(identifier) != nil { return true }
     var next = state.value.processes.first
     while let process = next {

@@ -223,9 +223,9 @@ struct ProgramBuilder<M: Machine>: BitwiseCopyable {
     vector.add(.interpreterBase, interpreterBase)
     vector.add(.flags, 0)
     vector.add(.entry, image.entry)
-    vector.add(.user, UInt64(credentials.user))
+    vector.add(.user, UInt64(kernel.identity.user.real))
     vector.add(.effectiveUser, UInt64(credentials.user))
-    vector.add(.group, UInt64(credentials.group))
+    vector.add(.group, UInt64(kernel.identity.group.real))
     vector.add(.effectiveGroup, UInt64(credentials.group))
     vector.add(.secure, 0)
     return vector

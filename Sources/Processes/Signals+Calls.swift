@@ -100,7 +100,7 @@ extension Kernel {
   private func senderRecord(_ code: Int32) -> SignalState.Record {
     let process = process
     return SignalState.Record(
-      code: code, first: UInt64(heap[process].identifier) | UInt64(heap[process].user) << 32)
+      code: code, first: UInt64(heap[process].identifier) | UInt64(identity.user.real) << 32)
   }
 
   private func signal(_ number: UInt64) throws(Errno) -> Signal? {
@@ -143,8 +143,12 @@ extension Kernel {
   }
 
   private func checkRight(toSignal target: Reference<Process>) throws(Errno) {
-    let user = heap[process].user
-    guard user == 0 || user == heap[target].user else { throw .EPERM }
+    let own = identity
+    let other = identity(of: target).user
+    let isOwn =
+      own.user.effective == other.saved || own.user.effective == other.real
+      || own.user.real == other.saved || own.user.real == other.real
+    guard isOwn || target == process || own.can(.killOthers) else { throw .EPERM }
   }
 
   /// Linux: `tgkill`; `tkill` without a group.
@@ -169,4 +173,5 @@ enum Channel {
   static var pause: UInt8 { 103 }
   static var sleep: UInt8 { 104 }
   static var threads: UInt8 { 105 }
+  static var futex: UInt8 { 106 }
 }

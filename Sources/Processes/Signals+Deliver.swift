@@ -27,6 +27,7 @@ extension Kernel {
       case SignalAction.defaultHandler: actByDefault(signal)
       default:
         settleInterruptedCall(handler: action)
+        leaveSequence()
         enterHandler(signal, action, heap[signals].record(of: signal))
       }
     }
@@ -100,8 +101,8 @@ extension Kernel {
     guard restart != .none else { return }
     heap[task].interrupted = .none
     if let handler {
-      let again = restart == .system && handler.flags & SignalAction.restart != 0
-      guard again else {
+      let repeats = restart == .system && handler.flags & SignalAction.restart != 0
+      guard repeats || restart == .always else {
         heap[task].restartDeadline = .never
         return
       }

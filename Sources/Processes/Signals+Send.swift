@@ -176,7 +176,8 @@ extension Kernel {
       }
     }
     guard let signal else { return }
-    let identity = UInt64(heap[process].identifier) | UInt64(heap[process].user) << 32
+    let user = UInt64(identity(of: process).user.real)
+    let identity = UInt64(heap[process].identifier) | user << 32
     send(
       signal, to: parent,
       SignalState.Record(code: code.rawValue, first: identity, second: UInt64(number)))

@@ -121,6 +121,7 @@ extension Kernel {
     case .fork: return try fork()
     case .vfork: return try vfork()
     case .clone: return try clone(call)
+    case .clone3: return try cloneWithStructure(call)
     case .execve: return try execute(call)
     case .exit: return exit(call)
     case .exit_group: return exitGroup(call)
@@ -131,7 +132,9 @@ extension Kernel {
     case .getsid: return try session(of: call.first)
     case .setsid: return try makeSession()
     case .set_tid_address: return setIdentifierAddress(call)
-    case .set_robust_list: return 0
+    case .set_robust_list: return try setRobustList(call)
+    case .get_robust_list: return try robustList(call)
+    case .rseq: return try registerSequences(call)
     case .futex: return try futex(call)
     case .arch_prctl: return try setThreadPointer(call)
     case .prctl: return try controlProcess(call)
@@ -145,14 +148,25 @@ extension Kernel {
     case .times: return try times(call)
 
     // Users
-    case .getuid, .geteuid: return UInt64(heap[process].user)
-    case .getgid, .getegid: return UInt64(heap[process].userGroup)
-    case .getresuid: return try storeThree(heap[process].user, call)
-    case .getresgid: return try storeThree(heap[process].userGroup, call)
-    case .getgroups: return 0
-    case .setuid, .setreuid, .setresuid: return try setUser(call.first)
-    case .setgid, .setregid, .setresgid: return try setUserGroup(call.first)
-    case .setgroups: return 0
+    case .getuid: return UInt64(identity.user.real)
+    case .geteuid: return UInt64(identity.user.effective)
+    case .getgid: return UInt64(identity.group.real)
+    case .getegid: return UInt64(identity.group.effective)
+    case .getresuid: return try storeNumbers(identity.user, call)
+    case .getresgid: return try storeNumbers(identity.group, call)
+    case .getgroups: return try groups(call)
+    case .setuid: return try setUser(call.first)
+    case .setgid: return try setGroup(call.first)
+    case .setreuid: return try setTwoUsers(call)
+    case .setregid: return try setTwoGroups(call)
+    case .setresuid: return try setThreeUsers(call)
+    case .setresgid: return try setThreeGroups(call)
+    case .setfsuid: return setFileUser(call.first)
+    case .setfsgid: return setFileGroup(call.first)
+    case .setgroups: return try setGroups(call)
+    case .capget: return try capabilities(call)
+    case .capset: return try setCapabilities(call)
+    case .unshare: return try unshare(call)
 
     // Signals
     case .rt_sigaction: return try setSignalAction(call)
@@ -196,6 +210,7 @@ extension Kernel {
     case .nanosleep, .clock_nanosleep, .poll, .ppoll, .select, .pselect6, .pause,
       .rt_sigsuspend:
       .withoutHandler
+    case .futex: futexRestart
     default: .system
     }
   }

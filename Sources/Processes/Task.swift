@@ -40,6 +40,8 @@ public struct Task: HeapObject {
     case system
     /// Again, unless a handler ran. Linux: `ERESTARTNOHAND`.
     case withoutHandler
+    /// Again, whatever ran. Linux: `ERESTARTNOINTR`.
+    case always
   }
 
   /// Linux: `task_pid()`, what `gettid` returns. The leader's is its process's.
@@ -56,9 +58,11 @@ public struct Task: HeapObject {
 
   /// NUL-padded. Linux: `comm`.
   var name = InlineArray<16, UInt8>(repeating: 0)
+  /// As whom it acts. Linux: `task_struct.cred`.
+  var identity = Identity()
   /// Its parent sleeps until it begins a program or ends. Linux: `CLONE_VFORK`.
   var holdsParent = false
-  /// What it passed to `exit`; the leader's is its process's unless all were told to end.
+  /// What it passed to `exit`; the last one's is its process's unless all were told to end.
   var status = WaitStatus.exited(0)
 
   /// Nil for the kernel's own and for the dead. Linux: `task_struct.files`.
@@ -90,6 +94,11 @@ public struct Task: HeapObject {
 
   /// The latest end of interruptible sleeps, for a `poll` with a limit.
   var waitLimit = VirtualTime.never
+
+  var futex = FutexWait()
+  /// Locks to give back at the end, in the program's memory. Linux: `robust_list`.
+  var robustList: UInt64 = 0
+  var restartable = RestartableSequences()
 
   /// Where to store 0 and wake a futex at the end. Linux: `clear_child_tid`.
   var clearIdentifierAt = VirtualAddress(0)

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A right of the administrator that can be given away. Linux: `CAP_*`.
+public enum Capability: UInt8, Sendable {
+  case killOthers = 5  // CAP_KILL
+  case setGroup = 6  // CAP_SETGID
+  case setUser = 7  // CAP_SETUID
+  case setCapabilities = 8  // CAP_SETPCAP
+  case inspect = 19  // CAP_SYS_PTRACE
+  case administerSystem = 21  // CAP_SYS_ADMIN
+  case setPriority = 23  // CAP_SYS_NICE
+  case useResources = 24  // CAP_SYS_RESOURCE
+
+  /// A bit for each that Linux 6.12 has. Linux: `CAP_LAST_CAP`.
+  public static var all: UInt64 { (1 << 41) - 1 }
+  public static var count: UInt64 { 41 }
+  /// Those over files. Linux: `CAP_FS_MASK`.
+  public static var overFiles: UInt64 { 0x1_0800_021F }
+}
+
+/// Linux: `struct __user_cap_header_struct`.
+public struct CapabilityHeader: Sendable, BitwiseCopyable {
+  public var version: UInt32
+  public var process: Int32
+
+  /// Linux: `_LINUX_CAPABILITY_VERSION_1`, with 32 bits, and `_3`, with 64.
+  public static var firstVersion: UInt32 { 0x1998_0330 }
+  public static var secondVersion: UInt32 { 0x2007_1026 }
+  public static var version: UInt32 { 0x2008_0522 }
+}
+
+/// 32 capabilities. Linux: `struct __user_cap_data_struct`.
+public struct CapabilityData: Sendable, BitwiseCopyable {
+  public var effective: UInt32
+  public var permitted: UInt32
+  public var inheritable: UInt32
+
+  public init(effective: UInt32, permitted: UInt32, inheritable: UInt32) {
+    self.effective = effective
+    self.permitted = permitted
+    self.inheritable = inheritable
+  }
+}
