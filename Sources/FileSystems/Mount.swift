@@ -130,6 +130,9 @@ struct Mount: BitwiseCopyable {
   var root = Link<Inode>(nil)
   /// The folder in which it is mounted, held; none of the root.
   var folder = Link<Inode>(nil)
+  /// The folder of the root disk below a file system in memory, held; none where the disk has
+  /// none. What is packed there shows through: a program that lies in /tmp on its host runs.
+  var covered = Link<Inode>(nil)
   /// Linux: `SB_RDONLY`.
   var isReadOnly = false
   /// A task makes, moves or removes names: others wait. Linux: `i_rwsem` of folders, and
@@ -168,6 +171,36 @@ extension FileSystems {
     mount(.sharedMemory, try makeMemoryVolume(.sharedMemory, permissions: 0o1777), in: devices)
     mount(.temporary, try makeMemoryVolume(.temporary, permissions: 0o1777), in: try rootFolder())
     mount(.run, try makeMemoryVolume(.run, permissions: 0o755), in: try rootFolder())
+    try cover(.temporary)
+    try cover(.run)
+  }
+
+  private func cover(_ place: MountPlace) throws(Errno) {
+    let root = try rootFolder()
+    defer { release(root) }
+    do {
+      let folder = try withPath(place.name) { (path) throws(Errno) in
+        var rest = path
+        return try diskChild(rest.takeName(), of: root)
+      }
+      state.value.mounts[Int(place.rawValue)].covered = Link(folder)
+    } catch {
+      // A disk that cannot be read here, or has no such folder, shows nothing.
+      if error == .ENOMEM { throw error }
+    }
+  }
+
+  /// What the root disk has under a name of a file system in memory that has none of that name.
+  ///
+  /// - Throws: ENOENT, EIO, ENOMEM.
+  func coveredChild(
+    _ name: FileName, of folder: Reference<Inode>
+  ) throws(Errno) -> Reference<Inode> {
+    guard isMountRoot(folder), heap[folder].tree == .memory,
+      let covered = state.value.mounts[Int(heap[folder].volume.rawValue)].covered.reference,
+      heap[covered].mode.isFolder
+    else { throw .ENOENT }
+    return try diskChild(name, of: covered)
   }
 
   /// The root of what is mounted under a name, not counted; nil where nothing is.

@@ -139,7 +139,11 @@ extension FileSystems {
     }
     switch heap[folder].tree {
     case .disk: return try diskChild(name, of: folder)
-    case .memory: return try memoryChild(name, of: folder)
+    case .memory:
+      do { return try memoryChild(name, of: folder) } catch {
+        guard error == .ENOENT else { throw error }
+        return try coveredChild(name, of: folder)
+      }
     case .devices: return try deviceChild(name)
     case .processes: return try processChild(name, of: folder)
     case .pipes, .streams, .sockets: throw .ENOTDIR
