@@ -43,10 +43,8 @@ public struct CachedFile: HeapObject {
   public internal(set) var dirtiedAt = VirtualTime.zero
   var nextDirty = Link<CachedFile>(nil)
   var previousDirty = Link<CachedFile>(nil)
-  /// Transfers to the disk that failed, ever. Linux: `errseq_t`.
-  public internal(set) var writeErrorCount: UInt32 = 0
-  /// Somebody was told of the last of them.
-  public internal(set) var isErrorSeen = true
+  /// A transfer to the disk failed, and nobody was told yet. Linux: `AS_EIO`.
+  var hasWriteError = false
 
   /// Where a transfer of several pages failed: there pages are read one at a time, so that a
   /// damaged one does not take its neighbours with it.

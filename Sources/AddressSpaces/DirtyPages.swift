@@ -32,9 +32,8 @@ extension AddressSpaces {
     heap[file].dirtyCount += PageCount(1)
     memory.value.dirtyPageCount += PageCount(1)
     memory.value.dirtiedCount += 1
-    if memory.value.dirtyPageCount == PageCount(1) || isOverBackground {
-      environment.wakeFlusher()
-    }
+    if memory.value.dirtyPageCount == PageCount(1) { environment.wakeFlusher(.later) }
+    if isOverBackground { environment.wakeFlusher(.now) }
   }
 
   /// Whether a write to a page has to be noted before it may happen.
@@ -105,7 +104,7 @@ extension AddressSpaces {
     guard busyCount > dirtyLimit else { return }
     memory.value.throttledTaskCount += 1
     while busyCount > freeRun, busyCount > .zero {
-      environment.wakeFlusher()
+      environment.wakeFlusher(.now)
       environment.sleep(on: Self.throttleKey)
     }
     memory.value.throttledTaskCount -= 1

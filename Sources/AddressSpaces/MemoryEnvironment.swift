@@ -57,7 +57,7 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
   func awaitTransfer() -> Bool
 
   /// Tells the task that writes dirty pages that there is something to do. Context: any.
-  func wakeFlusher()
+  func wakeFlusher(_ urgency: FlusherUrgency)
 
   /// Sleeps until somebody wakes the key; it may return earlier, so callers look again.
   ///
@@ -74,6 +74,13 @@ public enum Patience: Sendable, BitwiseCopyable {
   case asleep
   /// Nobody does: what the caller was in the middle of stays as it is.
   case idle
+}
+
+/// When the task that writes dirty pages is to look.
+public enum FlusherUrgency: Sendable, BitwiseCopyable {
+  /// At its next round, which comes if it had nothing to do so far.
+  case later
+  case now
 }
 
 /// What a task sleeps on: a frame's lock, or one channel of a kernel object.

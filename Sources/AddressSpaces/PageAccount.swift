@@ -83,7 +83,8 @@ extension AddressSpaces {
     while let next = heap[file].pages.next(from: index, in: nodes), next.index < end {
       let frame = PageFrameNumber(next.entry)
       frames.retain(frame)
-      if frames.table[frame].flags.contains(.locked) {
+      let busy = FrameFlags.locked.union(.writeback)
+      if !frames.table[frame].flags.isDisjoint(with: busy) {
         environment.sleep(on: .frame(frame))
         _ = frames.release(frame)
         continue

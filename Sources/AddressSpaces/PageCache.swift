@@ -76,6 +76,25 @@ extension AddressSpaces {
     return flags.contains(.upToDate) && !flags.contains(.locked) ? frame : nil
   }
 
+  /// The frame of a page as it is in memory, or of zeros, but never read; retained.
+  ///
+  /// - Throws: `outOfMemory`.
+  /// - Context: may sleep, where it is being read.
+  public func emptyPage(
+    of file: Reference<CachedFile>, index: UInt64
+  ) throws(MemoryError) -> PageFrameNumber {
+    while true {
+      guard heap[file].pages.entry(at: index, in: nodes) != nil else {
+        let frame = try zeroPage(of: file, index: index)
+        frames.retain(frame)
+        return frame
+      }
+      guard case .present(let frame) = try lookUp(file, index: index) else { continue }
+      frames.retain(frame)
+      return frame
+    }
+  }
+
   /// Finds a page, or does one step towards having it.
   ///
   /// - Context: may sleep, and then says so.

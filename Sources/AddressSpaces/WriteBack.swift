@@ -81,10 +81,7 @@ extension AddressSpaces {
     heap[file].writebackCount -= PageCount(1)
     memory.value.writebackPageCount -= PageCount(1)
     memory.value.writtenCount += 1
-    if !succeeded {
-      heap[file].writeErrorCount &+= 1
-      heap[file].isErrorSeen = false
-    }
+    if !succeeded { heap[file].hasWriteError = true }
     environment.wake(.frame(frame))
     _ = frames.release(frame)
     if heap[file].writebackCount == .zero { environment.wake(Self.writtenKey(file)) }
@@ -93,20 +90,11 @@ extension AddressSpaces {
 
   /// Whether writing failed since somebody last looked, who is told once.
   ///
-  /// - Parameter seen: what this gave before. Linux: `errseq_check_and_advance()`.
-  public func takeWriteError(of file: Reference<CachedFile>, seen: inout UInt32) -> Bool {
-    let count = heap[file].writeErrorCount
-    guard count != seen else { return false }
-    seen = count
-    heap[file].isErrorSeen = true
+  /// Linux: `filemap_check_errors()`.
+  public func takeWriteError(of file: Reference<CachedFile>) -> Bool {
+    guard heap[file].hasWriteError else { return false }
+    heap[file].hasWriteError = false
     return true
-  }
-
-  /// What somebody who comes now has seen: a failure that nobody was told of is news for him.
-  ///
-  /// Linux: `errseq_sample()`.
-  public func sampleWriteErrors(of file: Reference<CachedFile>) -> UInt32 {
-    heap[file].isErrorSeen ? heap[file].writeErrorCount : heap[file].writeErrorCount &- 1
   }
 
   /// Waits until the contents of a frame are neither on their way in nor out.

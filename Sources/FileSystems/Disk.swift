@@ -11,6 +11,12 @@ struct Disk: BitwiseCopyable {
   /// When the parts of the device are free again.
   var times = DeviceTimes()
   var writesInFlight: UInt32 = 0
+  /// Inodes that changed in memory.
+  var firstDirtyInode = Link<Inode>(nil)
+  var dirtyInodeCount: UInt32 = 0
+  /// Inodes without name and user, and how many tasks are freeing one.
+  var firstOrphan = Link<Inode>(nil)
+  var reapingCount: UInt32 = 0
   /// Flushes under way, and those that ended and failed, ever.
   var flushesInFlight: UInt32 = 0
   var flushCount: UInt32 = 0
@@ -21,6 +27,7 @@ struct Disk: BitwiseCopyable {
 
   /// The disks that the channel has room to tell of and that are used.
   static var count: Int { 2 }
+  static func index(of volume: MountPlace) -> Int { volume == .scratch ? scratch : root }
   static var root: Int { 0 }
   static var scratch: Int { 1 }
 }

@@ -29,7 +29,8 @@ extension FileSystems {
     state.value.disks[Disk.root].device = Link(device)
     let frame = try page(of: device, index: 0)
     defer { _ = frames.release(frame) }
-    state.value.disks[Disk.root].volume = try Ext2Volume(reading: bytes(of: frame), diskByteCount: byteCount)
+    state.value.disks[Disk.root].volume = try Ext2Volume(
+      reading: bytes(of: frame), diskByteCount: byteCount)
     let root = try inode(numbered: Ext2Volume.rootInode)
     guard heap[root].mode.isFolder else {
       release(root)
@@ -54,11 +55,13 @@ extension FileSystems {
   /// - Throws: EIO where the number or what lies there is damaged, ENOMEM.
   ///
   /// Linux: `ext2_iget()`.
-  func inode(numbered number: UInt32) throws(Errno) -> Reference<Inode> {
-    if let known = cachedInode(number) { return known }
-    let raw = try readInode(number)
+  func inode(
+    numbered number: UInt32, of place: MountPlace = .root
+  ) throws(Errno) -> Reference<Inode> {
+    if let known = try cachedInode(number, of: place) { return known }
+    let raw = try readInode(number, of: Disk.index(of: place))
     guard raw.linkCount > 0, !raw.hasUnknownForm else { throw .EIO }
-    var fresh = Inode(.disk, of: .root, number: UInt64(number), mode: raw.mode)
+    var fresh = Inode(.disk, of: place, number: UInt64(number), mode: raw.mode)
     fresh.linkCount = UInt32(raw.linkCount)
     fresh.user = raw.user
     fresh.group = raw.group
@@ -87,7 +90,7 @@ extension FileSystems {
       }
     }
     // Somebody may have been faster while this task waited for the disk or for memory.
-    if let known = cachedInode(number) {
+    if let known = try cachedInode(number, of: place) {
       discard(inode)
       return known
     }
@@ -110,29 +113,37 @@ extension FileSystems {
     }
   }
 
-  private func readInode(_ number: UInt32) throws(Errno) -> Ext2Inode {
-    let volume = state.value.disks[Disk.root].volume
+  private func readInode(_ number: UInt32, of disk: Int) throws(Errno) -> Ext2Inode {
+    let volume = state.value.disks[disk].volume
     guard volume.contains(inode: number) else { throw .EIO }
     let descriptor = volume.descriptor(ofInode: number)
     guard descriptor.block < UInt64(volume.blockCount) else { throw .EIO }
-    let group = try volumeBlock(UInt32(descriptor.block), of: Disk.root)
+    let group = try volumeBlock(UInt32(descriptor.block), of: disk)
     let table = bytes(of: group).load(UInt32.self, at: descriptor.offset + 8)
     _ = frames.release(group)
     let place = volume.place(ofInode: number)
     let block = UInt64(table) + place.block
     guard block < UInt64(volume.blockCount) else { throw .EIO }
-    let frame = try volumeBlock(UInt32(block), of: Disk.root)
+    let frame = try volumeBlock(UInt32(block), of: disk)
     defer { _ = frames.release(frame) }
     return Ext2Inode(reading: bytes(of: frame), at: place.offset)
   }
 
-  /// What statfs says of the root disk.
-  var volumeStatus: FileSystemStatus {
-    let volume = state.value.disks[Disk.root].volume
+  /// What statfs says of a disk. Linux: `ext2_statfs()`.
+  ///
+  /// - Context: may sleep, so that what was removed is counted as free.
+  func volumeStatus(of disk: Int) -> FileSystemStatus {
+    _ = try? reapOrphans(of: disk)
+    let volume = state.value.disks[disk].volume
+    let isWritable = disk == Disk.scratch
+    let overhead = isWritable ? UInt64(volume.overheadCount) : 0
     var status = FileSystemStatus(
-      kind: FileSystemStatus.ext2Kind, blockCount: UInt64(volume.blockCount),
+      kind: FileSystemStatus.ext2Kind, blockCount: UInt64(volume.blockCount) - overhead,
       freeBlockCount: UInt64(volume.freeBlockCount), fileCount: UInt64(volume.inodeCount),
-      freeFileCount: UInt64(volume.freeInodeCount), flags: FileSystemStatus.readOnlyFlags)
+      freeFileCount: UInt64(volume.freeInodeCount),
+      flags: isWritable ? MountPlace.scratch.statusFlags : FileSystemStatus.readOnlyFlags)
+    let reserved = min(volume.reservedBlockCount, volume.freeBlockCount)
+    status.availableBlockCount = UInt64(volume.freeBlockCount - reserved)
     status.identity = volume.identity
     return status
   }

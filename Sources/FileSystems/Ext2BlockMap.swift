@@ -69,7 +69,7 @@ extension FileSystems {
   }
 
   /// The disk on which a file of ext2 lies.
-  func disk(of inode: Reference<Inode>) -> Int { Disk.root }
+  func disk(of inode: Reference<Inode>) -> Int { Disk.index(of: heap[inode].volume) }
 
   /// The disk that a file of the page cache is of: of its file system, or the disk itself.
   func disk(of file: Reference<CachedFile>) -> Int {

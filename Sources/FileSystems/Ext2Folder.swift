@@ -105,7 +105,7 @@ extension FileSystems {
   /// - Context: may sleep.
   func diskChild(_ name: FileName, of folder: Reference<Inode>) throws(Errno) -> Reference<Inode> {
     guard let found = try firstEntry(in: folder, named: name) else { throw .ENOENT }
-    let child = try inode(numbered: found.inode)
+    let child = try inode(numbered: found.inode, of: heap[folder].volume)
     if heap[child].parentNumber == 0, !name.equals("..") {
       heap[child].parentNumber = UInt32(heap[folder].number)
       heap[child].entryOffset = found.offset

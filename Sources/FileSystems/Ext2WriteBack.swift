@@ -9,16 +9,6 @@ import PageFrames
 
 /// What the page cache asks of disks when pages are written.
 extension FileSystems {
-  /// The block of a page of a file, allocated if it has none. The kernel's
-  /// `MemoryEnvironment.reserve` is this.
-  ///
-  /// - Context: may sleep.
-  public func reserve(
-    _ file: Reference<CachedFile>, index: UInt64
-  ) throws(MemoryError) -> UInt32 {
-    throw .accessDenied
-  }
-
   /// Starts writing frames in a row to blocks in a row. The kernel's
   /// `MemoryEnvironment.startWriting` is this.
   ///
@@ -37,11 +27,16 @@ extension FileSystems {
 extension FileSystems {
   /// Writes what has been dirty for long, and more where much is dirty.
   ///
+  /// - Parameter isPeriodic: whether the time has come that was given last.
   /// - Returns: when to come again; `never` where nothing is dirty: then to be woken.
   /// - Context: the flusher's task; may sleep.
   ///
   /// Linux: `wb_do_writeback()`.
-  public func writeBackRound() -> VirtualTime {
+  public func writeBackRound(isPeriodic: Bool) -> VirtualTime {
+    // What cannot be freed is lost to the disk, and damage is told to who meets it again.
+    _ = try? reapOrphans(of: Disk.scratch)
+    let isMany = state.value.disks[Disk.scratch].dirtyInodeCount >= FileSystemState.unusedLimit
+    if isPeriodic || isMany { try? storeInodes(of: Disk.scratch) }
     while let file = spaces.oldestDirtyFile, isDue(file) {
       spaces.retain(file)
       spaces.startWriteBack(of: file, .asleep)
@@ -49,7 +44,10 @@ extension FileSystems {
       spaces.rotateDirtyFile(file)
       spaces.release(file)
     }
-    guard spaces.oldestDirtyFile != nil else { return .never }
+    let isClean = spaces.oldestDirtyFile == nil
+    guard !isClean || state.value.disks[Disk.scratch].firstDirtyInode.reference != nil else {
+      return .never
+    }
     return machine.now.advanced(byNanoseconds: environment.memory.value.writeBack.interval)
   }
 

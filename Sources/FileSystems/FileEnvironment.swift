@@ -25,6 +25,9 @@ public protocol FileEnvironment: ProcessEnvironment {
   /// Where the running process's files must end. Linux: `RLIMIT_FSIZE`.
   var fileByteLimit: UInt64 { get }
 
+  /// Whether the running process may use what a disk keeps for the administrator.
+  var mayUseReserve: Bool { get }
+
   /// Tells the running process that it wanted to go beyond that. Linux: `SIGXFSZ`.
   func fileByteLimitExceeded()
 }
@@ -32,4 +35,5 @@ public protocol FileEnvironment: ProcessEnvironment {
 extension FileEnvironment {
   public var fileByteLimit: UInt64 { .max }
   public func fileByteLimitExceeded() {}
+  public var mayUseReserve: Bool { true }
 }

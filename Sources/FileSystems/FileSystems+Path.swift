@@ -112,7 +112,7 @@ extension FileSystems {
     retain(current)
     defer { release(current) }
     // The path's length bounds the climb, also where a damaged disk has a circle.
-    while current != state.value.root.reference {
+    while !isMountRoot(current) {
       let parent = try parent(of: current)
       do {
         try prependName(at: heap[current].entryOffset, in: parent, to: &path)
@@ -124,12 +124,17 @@ extension FileSystems {
       release(current)
       current = parent
     }
+    if current != state.value.root.reference {
+      try prepend(heap[current].volume.path, to: &path)
+    }
   }
 
   /// The folder in which a file was found; of a folder that was found from below, its `..`, and
   /// its entry there is looked for.
   private func parent(of child: Reference<Inode>) throws(Errno) -> Reference<Inode> {
-    if heap[child].parentNumber != 0 { return try inode(numbered: heap[child].parentNumber) }
+    if heap[child].parentNumber != 0 { 
+      return try inode(numbered: heap[child].parentNumber, of: heap[child].volume)
+    }
     guard heap[child].mode.isFolder else { throw .ENOENT }
     let above = try withPath("..") { (path) throws(Errno) in
       var rest = path

@@ -37,7 +37,7 @@ extension FileSystems {
   /// What statfs says of the tree that a file belongs to.
   public func treeStatus(of inode: Reference<Inode>) -> FileSystemStatus {
     switch heap[inode].tree {
-    case .disk: return volumeStatus
+    case .disk: return volumeStatus(of: disk(of: inode))
     case .memory: return memoryStatus(of: heap[inode].volume)
     case .sockets: return emptyTree(FileSystemStatus.socketKind)
     case .processes: return emptyTree(FileSystemStatus.procKind)

@@ -69,6 +69,14 @@ public struct Inode: HeapObject {
 
   /// ext2: where the blocks are; the text of a short link.
   var blocks: InlineArray<15, UInt32> = InlineArray(repeating: 0)
+  /// The block that it got last; 0 for none.
+  var lastBlock: UInt32 = 0
+  /// Of a folder: pages before this one have no room for the name that was tried last.
+  var roomHint: UInt32 = 0
+  /// What of it is not on the disk yet, and its place in the list of those.
+  var dirt = InodeDirt.none
+  var nextDirty = Link<Inode>(nil)
+  var previousDirty = Link<Inode>(nil)
   /// The folder in which it was found, and where its entry is there: its path is made of these.
   var parentNumber: UInt32 = 0
   var entryOffset: UInt32 = 0
@@ -78,6 +86,20 @@ public struct Inode: HeapObject {
   var nextOfChain = Link<Inode>(nil)
   var nextUnused = Link<Inode>(nil)
   var previousUnused = Link<Inode>(nil)
+
+  /// Whether `blocks` are blocks, and not a device's number or a link's text.
+  var hasBlocks: Bool { file.reference != nil }
+
+  /// Gives a device file of a disk its device: in the old form if that can say it.
+  mutating func setDevice(_ device: DeviceNumber) {
+    guard mode.kind == .characterDevice || mode.kind == .blockDevice else { return }
+    self.device = device
+    if device.major < 256, device.minor < 256 {
+      blocks[0] = device.major << 8 | device.minor
+    } else {
+      blocks[1] = UInt32(truncatingIfNeeded: device.encoded)
+    }
+  }
 
   init(_ tree: Tree, of volume: MountPlace, number: UInt64, mode: FileMode) {
     self.tree = tree

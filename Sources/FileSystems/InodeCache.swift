@@ -23,6 +23,7 @@ extension FileSystems {
     guard heap[inode].references == 0 else { return }
     if heap[inode].tree == .memory { return discardMemory(inode) }
     guard heap[inode].tree == .disk else { return discard(inode) }
+    if heap[inode].linkCount == 0 { return pushOrphan(inode) }
     pushUnused(inode)
     trimUnused(to: FileSystemState.unusedLimit)
   }
@@ -39,10 +40,16 @@ extension FileSystems {
   }
 
   /// The inode of a number if it is in memory, counted for the caller.
-  func cachedInode(_ number: UInt32) -> Reference<Inode>? {
+  ///
+  /// - Throws: EIO.
+  func cachedInode(
+    _ number: UInt32, of volume: MountPlace
+  ) throws(Errno) -> Reference<Inode>? {
     var link = state.value.inodeTable[chain(number)]
     while let inode = link.reference {
-      if heap[inode].number == UInt64(number) {
+      if heap[inode].number == UInt64(number), heap[inode].volume == volume {
+        // Without name and user it is about to go: only a damaged disk leads to it.
+        if heap[inode].linkCount == 0, heap[inode].references == 0 { throw .EIO }
         if heap[inode].references == 0 { removeUnused(inode) }
         heap[inode].references += 1
         return inode
@@ -113,11 +120,13 @@ extension FileSystems {
   }
 
   private func isFreeable(_ inode: Reference<Inode>) -> Bool {
+    guard heap[inode].dirt == .none else { return false }
     guard let file = heap[inode].file.reference else { return true }
-    return heap[file].users == 1 && !hasTransfer(of: file)
+    return heap[file].users == 1 && heap[file].dirtyCount == .zero
+      && heap[file].writebackCount == .zero && !hasTransfer(of: file)
   }
 
-  private func removeFromChain(_ inode: Reference<Inode>) {
+  func removeFromChain(_ inode: Reference<Inode>) {
     let place = chain(UInt32(heap[inode].number))
     state.value.inodeCount -= 1
     guard state.value.inodeTable[place].reference != inode else {

@@ -76,7 +76,7 @@ extension Kernel {
       default: continue
       }
     }
-    if mappings.stackCount != 0 { return .stackLost }
+    if mappings.stackCount != state.value.kernelTaskCount { return .stackLost }
     let caches: InlineArray<4, Int> = [
       AddressSpace.cacheIndex, Area.cacheIndex, AnonymousRegion.cacheIndex,
       AnonymousRegionLink.cacheIndex,

@@ -38,6 +38,7 @@ extension Kernel {
         Task(identifier: 0, process: state.value.initProcess, stack: stack))
       heap[task].isFresh = false
       machine.prepare(stack, entry: .kernel(Self.flusherArgument))
+      state.value.kernelTaskCount += 1
       makeRunnable(task)
     } catch {
       mappings.freeStack(stack)
@@ -46,9 +47,11 @@ extension Kernel {
   }
 
   private func runFlusher() -> Never {
+    var isPeriodic = false
     while true {
-      let next = fileSystems.writeBackRound()
-      _ = suspend(on: Self.flusherKey, .sleeping, until: next)
+      let next = fileSystems.writeBackRound(isPeriodic: isPeriodic)
+      state.value.isFlusherIdle = next == .never
+      isPeriodic = suspend(on: Self.flusherKey, .sleeping, until: next) == .timedOut
     }
   }
 }

@@ -20,6 +20,7 @@ extension Kernel {
   public func run() -> Never {
     do {
       try fileSystems.mountRoot()
+      try mountScratch()
       if let refused = takeWords() { stop(.wordRefused, value: refused.encoded) }
       try startProgram()
     } catch {
@@ -34,6 +35,17 @@ extension Kernel {
       }
       sleep(on: key)
     }
+  }
+
+  /// Mounts the scratch disk, where there is one.
+  private func mountScratch() throws(Errno) {
+    do {
+      try fileSystems.mountScratch()
+    } catch {
+      if error == .ENXIO { return }
+      throw error
+    }
+    try startFlusher()
   }
 
   /// What is still there when the program has ended goes with it.
@@ -131,6 +143,8 @@ extension Kernel {
       preconditionFailure("the program has not ended")
     }
     saveFiles()
+    // A disk that fails now has been complained about, or nobody wanted to know.
+    try? fileSystems.leaveScratch()
     if let finding = auditEnd() { stop(.kernelFailed, value: finding.rawValue) }
     let signal = status.signalNumber
     if signal == 0 { stop(.exited, value: UInt64(status.exitCode)) }

@@ -33,6 +33,8 @@ extension Kernel {
       FileSystemState(
         frames: core.frames, model: diskModel(machine),
         diskByteCount: machine.channel.load(UInt64.self, at: ChannelLayout.diskBytesOffset),
+        scratchByteCount: machine.channel.load(
+          UInt64.self, at: ChannelLayout.diskBytesOffset + 8),
         terminals: machine.channel.load(UInt64.self, at: ChannelLayout.terminalsOffset),
         seed: machine.channel.load(UInt64.self, at: ChannelLayout.seedOffset),
         bootTime: bootTime(machine)),

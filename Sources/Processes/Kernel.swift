@@ -92,7 +92,11 @@ extension Kernel: MemoryEnvironment {
     return true
   }
 
-  public func wakeFlusher() { wakeSleepers(on: Self.flusherKey) }
+  public func wakeFlusher(_ urgency: FlusherUrgency) {
+    guard urgency == .now || state.value.isFlusherIdle else { return }
+    state.value.isFlusherIdle = false
+    wakeSleepers(on: Self.flusherKey)
+  }
 
   public func sleep(on key: SleepKey) {
     _ = suspend(on: key.value, .sleeping, until: .never)

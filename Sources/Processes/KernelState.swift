@@ -53,6 +53,11 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// Linux: `OOM_KILL`.
   var memoryKillCount: UInt64 = 0
 
+  /// The flusher sleeps without an end.
+  var isFlusherIdle = false
+  /// Kernel tasks beside the first.
+  var kernelTaskCount = 0
+
   // Processes
   var processes = LinkedList<Reference<Process>>()
   /// Tasks by their number. Linux: `struct pid_namespace`'s `idr`.

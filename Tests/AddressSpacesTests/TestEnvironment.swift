@@ -90,7 +90,7 @@ struct TestEnvironment: MemoryEnvironment {
   }
 
   func awaitTransfer() -> Bool { false }
-  func wakeFlusher() {}
+  func wakeFlusher(_ urgency: FlusherUrgency) {}
 
   func sleep(on key: SleepKey) { preconditionFailure("nobody would wake the only task") }
   func wake(_ key: SleepKey) {}

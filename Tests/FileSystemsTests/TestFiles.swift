@@ -64,7 +64,7 @@ struct TestEnvironment: FileEnvironment {
     return true
   }
 
-  func wakeFlusher() { host.isFlusherWoken = true }
+  func wakeFlusher(_ urgency: FlusherUrgency) { host.isFlusherWoken = true }
 
   func schedule(diskCompletion tag: UInt16, at time: VirtualTime) {
     host.events.append((time, tag))
@@ -74,7 +74,7 @@ struct TestEnvironment: FileEnvironment {
     if awaitTransfer() { return }
     guard host.isFlusherWoken else { fatalError("a task sleeps for ever") }
     host.isFlusherWoken = false
-    _ = FileSystems(self).writeBackRound()
+    _ = FileSystems(self).writeBackRound(isPeriodic: false)
   }
 
   func wake(_ key: SleepKey) {}
