@@ -59,13 +59,34 @@ public struct WaitStatus: Equatable, Sendable, BitwiseCopyable {
   /// The signal that ended it, 0 for none.
   public var signalNumber: UInt8 { UInt8(value & 0x7F) }
   public var exitCode: UInt8 { UInt8(value >> 8 & 0xFF) }
+
+  /// What happened, as `siginfo_t` says it. Linux: `CLD_*`.
+  public var childCode: ChildCode {
+    if self == .continued { return .continued }
+    if value & 0xFF == 0x7F { return .stopped }
+    if signalNumber == 0 { return .exited }
+    return value & 0x80 != 0 ? .dumped : .killed
+  }
+
+  /// What goes with it: an exit code or a signal. Linux: `si_status`.
+  public var childValue: UInt8 {
+    switch childCode {
+    case .continued: Signal.SIGCONT.number
+    case .stopped, .exited, .trapped: exitCode
+    case .killed, .dumped: signalNumber
+    }
+  }
 }
 
 /// Linux: `W*` flags of `wait4`.
 public enum WaitOption {
   public static var noHang: UInt64 { 1 }
   public static var untraced: UInt64 { 2 }
+  /// Of `waitid` only. Linux: `WEXITED`.
+  public static var ended: UInt64 { 4 }
   public static var continued: UInt64 { 8 }
+  /// Of `waitid` only. Linux: `WNOWAIT`.
+  public static var leave: UInt64 { 0x100_0000 }
   public static var all: UInt64 { 0x4000_0000 }
   public static var clone: UInt64 { 0x8000_0000 }
   public static var noThread: UInt64 { 0x2000_0000 }

@@ -126,6 +126,7 @@ extension Kernel {
     case .exit: return exit(call)
     case .exit_group: return exitGroup(call)
     case .wait4: return try wait4(call)
+    case .waitid: return try waitForInformation(call)
     case .getpgid: return try group(of: call.first)
     case .getpgrp: return try group(of: 0)
     case .setpgid: return try setGroup(call)

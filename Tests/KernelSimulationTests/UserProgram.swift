@@ -101,6 +101,15 @@ struct UserProgram {
     return call(.fork)
   }
 
+  /// Begins a thread that runs a script; returns its number.
+  func thread(_ body: @escaping Script) -> Int {
+    let own = program[.instructionPointer]
+    program[.instructionPointer] = scripts.place(body)
+    defer { program[.instructionPointer] = own }
+    // CLONE_VM, FS, FILES, SIGHAND, THREAD and SYSVSEM.
+    return call(.clone, 0x5_0F00)
+  }
+
   /// Waits for a child: its number, or an errno, and its status.
   func wait(for child: Int = -1, options: UInt64 = 0) -> (child: Int, status: UInt32) {
     store(UInt32.max, at: Self.scratch)

@@ -54,7 +54,8 @@ busybox=$(readlink -f "$(command -v busybox)")
 compile() { # COMPILER NAME
   "$1" -O1 -w -static -o "$2-${1%%-*}" "$root/Tests/programs/$2.c"
 }
-for program in mappings faults pointers signals mapped; do compile gcc "$program" || exit 1; done
+for program in mappings faults pointers signals mapped threads; do compile gcc "$program" || exit 1; done
+musl-gcc -O1 -w -static -pthread -o threads-musl "$root/Tests/programs/threads.c" || exit 1
 musl-gcc -O1 -w -static -o hello-musl "$root/Tests/programs/hello.c" || exit 1
 gcc -O1 -w -static -o hello-gcc "$root/Tests/programs/hello.c" || exit 1
 
@@ -144,9 +145,9 @@ check 'both rounds were read from the disk' test "${pages:-0}" -gt 30000
 
 # --- what Linux does, line by line
 
-for program in mappings faults pointers signals; do
-  "./$program-gcc" >expected 2>/dev/null
-  run -- "$work/$program-gcc"
+for program in {mappings,faults,pointers,signals,threads}-gcc threads-musl; do
+  "./$program" >expected 2>/dev/null
+  run -- "$work/$program"
   if [[ $(cat got.status) == 0 ]] && diff expected got.out >differences; then
     ok "every line of $program is Linux's ($(wc -l <expected) lines)"
   else
