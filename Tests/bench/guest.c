@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What memory operations cost, in guest instructions. No C library; runs on Linux and on Quire.
+// What memory operations cost, in guest instructions. No C library; runs on Linux and on Quire, as
+// a program or as the first process. With -m32 it is a program of 32 bits.
 //
-//     gcc -O2 -ffreestanding -nostdlib -static -o guest guest.c
-//     guest [ROW]...
+//     gcc -O2 -ffreestanding -fno-stack-protector -nostdlib -static -o guest guest.c
+//     guest [ROW | ROW:PAGES:ORDER]...
 //
 // Under `qemu -icount shift=0` the time stamp ticks once per guest instruction (twice a turn of
 // the calibration loop). On Quire RDTSC traps and answers virtual time, on Linux it is direct:
 // the cost of reading the time is measured first and taken off, and each figure is over many
 // repetitions. Each row is measured five times; a line is `NAME MEDIAN SPREAD`, the spread being
 // the largest figure less the smallest, of the last four: the first one fills caches and lists.
+// Rows of pages take another number of them, touched in another order (0 upwards, 1 downwards,
+// 2 scattered), where that is asked for; what a page costs should hardly change.
+// Before them stand three facts: the time stamp at the program's first instruction, and the
+// memory that the kernel counts in all and as free, in KiB.
 
 typedef unsigned long word;
 
@@ -20,15 +25,26 @@ typedef unsigned long word;
 
 // --- system calls
 
+#ifdef __x86_64__
 enum {
   READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, MPROTECT = 10, MUNMAP = 11, BRK = 12, PIPE = 22,
-  MREMAP = 25, MADVISE = 28, FORK = 57, EXIT = 60, WAIT4 = 61, GETPPID = 110
+  MREMAP = 25, MADVISE = 28, NANOSLEEP = 35, FORK = 57, EXIT = 60, WAIT4 = 61,
+  SYSINFO = 99, GETPPID = 110
 };
+#else
+// MMAP is mmap2, whose offset counts pages.
+enum {
+  EXIT = 1, FORK = 2, READ = 3, WRITE = 4, CLOSE = 6, PIPE = 42, BRK = 45, GETPPID = 64,
+  MUNMAP = 91, WAIT4 = 114, SYSINFO = 116, MPROTECT = 125, NANOSLEEP = 162, MREMAP = 163,
+  MMAP = 192, MADVISE = 219
+};
+#endif
 
 enum { NONE = 0, READABLE = 1, WRITABLE = 3 };
 enum { PRIVATE = 2, ANONYMOUS = 0x20, POPULATE = 0x8000 };
 enum { MAY_MOVE = 1, DONT_NEED = 4 };
 
+#ifdef __x86_64__
 static inline word call(word number, word a, word b, word c, word d, word e, word f) {
   register word r10 __asm__("r10") = d;
   register word r8 __asm__("r8") = e;
@@ -40,6 +56,18 @@ static inline word call(word number, word a, word b, word c, word d, word e, wor
                    : "rcx", "r11", "memory");
   return result;
 }
+#else
+// The sixth argument is always 0 here; it goes into the register of the frame's base.
+static inline word call(word number, word a, word b, word c, word d, word e, word f) {
+  word result;
+  (void)f;
+  __asm__ volatile("push %%ebp\n xor %%ebp, %%ebp\n int $0x80\n pop %%ebp"
+                   : "=a"(result)
+                   : "a"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+                   : "memory");
+  return result;
+}
+#endif
 
 static inline word call3(word number, word a, word b, word c) {
   return call(number, a, b, c, 0, 0, 0);
@@ -99,7 +127,13 @@ static void wait_child(void) { checked("wait4", call(WAIT4, -1, 0, 0, 0, 0, 0));
 static inline word time_stamp(void) {
   unsigned low, high;
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
+#ifdef __x86_64__
   return (word)high << 32 | low;
+#else
+  // No row takes 2^32 instructions.
+  (void)high;
+  return low;
+#endif
 }
 
 static word start_time;
@@ -113,13 +147,37 @@ static inline word elapsed(void) {
   return time > reading_cost ? time - reading_cost : 0;
 }
 
-// The program's own turns of a loop are part of every kernel's figure: three instructions a page.
+// How many pages the rows of pages take, and the step from one that is touched to the next.
+static word row_pages = PAGES, row_step = 1;
+
+// The program's own turns of a loop are part of every kernel's figure: a few instructions a page.
 static void write_pages(word address, word pages) {
   for (word page = 0; page < pages; page++) *(volatile char *)(address + page * PAGE) = 1;
 }
 
-static void read_pages(word address, word pages) {
-  for (word page = 0; page < pages; page++) (void)*(volatile char *)(address + page * PAGE);
+// Every page of a row once, in the row's order.
+static void write_row(word address) {
+  word page = 0;
+  for (word left = row_pages; left > 0; left--) {
+    *(volatile char *)(address + page * PAGE) = 1;
+    page += row_step;
+    if (page >= row_pages) page -= row_pages;
+  }
+}
+
+static void read_row(word address) {
+  word page = 0;
+  for (word left = row_pages; left > 0; left--) {
+    (void)*(volatile char *)(address + page * PAGE);
+    page += row_step;
+    if (page >= row_pages) page -= row_pages;
+  }
+}
+
+static word touched_row(void) {
+  word address = map(row_pages * PAGE, WRITABLE, 0);
+  write_row(address);
+  return address;
 }
 
 static word touched(word pages) {
@@ -144,36 +202,36 @@ static word getppid_call(void) {
 }
 
 static word demand_zero(void) {
-  word address = map(PAGES * PAGE, WRITABLE, 0);
+  word address = map(row_pages * PAGE, WRITABLE, 0);
   start();
-  write_pages(address, PAGES);
+  write_row(address);
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 static word zero_page_read(void) {
-  word address = map(PAGES * PAGE, WRITABLE, 0);
+  word address = map(row_pages * PAGE, WRITABLE, 0);
   start();
-  read_pages(address, PAGES);
+  read_row(address);
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 static word zero_page_write(void) {
-  word address = map(PAGES * PAGE, WRITABLE, 0);
-  read_pages(address, PAGES);
+  word address = map(row_pages * PAGE, WRITABLE, 0);
+  read_row(address);
   start();
-  write_pages(address, PAGES);
+  write_row(address);
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 // The child holds its copies and sleeps while the parent writes.
 static word copy_on_write(void) {
-  word address = touched(PAGES);
+  word address = touched_row();
   int ready[2], go[2];
   char byte = 0;
   checked("pipe", call3(PIPE, (word)ready, 0, 0));
@@ -185,7 +243,7 @@ static word copy_on_write(void) {
   }
   call3(READ, ready[0], (word)&byte, 1);
   start();
-  write_pages(address, PAGES);
+  write_row(address);
   word time = elapsed();
   call3(WRITE, go[1], (word)&byte, 1);
   wait_child();
@@ -193,44 +251,44 @@ static word copy_on_write(void) {
     call3(CLOSE, ready[end], 0, 0);
     call3(CLOSE, go[end], 0, 0);
   }
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 // The child is gone: the parent is the only one to use the pages again.
 static word copy_on_write_reuse(void) {
-  word address = touched(PAGES);
+  word address = touched_row();
   if (fork_child() == 0) stop(0);
   wait_child();
   start();
-  write_pages(address, PAGES);
+  write_row(address);
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 static word unmap_touched(void) {
-  word address = touched(PAGES);
+  word address = touched_row();
   start();
-  unmap(address, PAGES * PAGE);
-  return elapsed() / PAGES;
+  unmap(address, row_pages * PAGE);
+  return elapsed() / row_pages;
 }
 
 static word discard_touched(void) {
-  word address = touched(PAGES);
+  word address = touched_row();
   start();
-  checked("madvise", call3(MADVISE, address, PAGES * PAGE, DONT_NEED));
+  checked("madvise", call3(MADVISE, address, row_pages * PAGE, DONT_NEED));
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 static word populate(void) {
   start();
-  word address = map(PAGES * PAGE, WRITABLE, POPULATE);
+  word address = map(row_pages * PAGE, WRITABLE, POPULATE);
   word time = elapsed();
-  unmap(address, PAGES * PAGE);
-  return time / PAGES;
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
 }
 
 static word map_unmap(void) {
@@ -245,7 +303,7 @@ static word map_touch_unmap(void) {
   return elapsed() / 256;
 }
 
-// One page in the middle of 64: three areas, then one again.
+// One page in the middle of 64: three areas, then one again. A call each, so half of the two.
 static word protect_page(void) {
   word address = touched(64);
   start();
@@ -255,7 +313,7 @@ static word protect_page(void) {
   }
   word time = elapsed();
   unmap(address, 64 * PAGE);
-  return time / 256;
+  return time / 512;
 }
 
 static word protect_touched(void) {
@@ -284,10 +342,10 @@ static void unmap_areas(void) {
 
 // Knuth's generator: the same order in every run.
 static void shuffle_areas(void) {
-  word state = 1;
+  unsigned long long state = 1;
   for (word left = AREAS; left > 1; left--) {
-    state = state * 6364136223846793005UL + 1442695040888963407UL;
-    word place = (state >> 33) % left, area = areas[place];
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    word place = (word)(state >> 33) % left, area = areas[place];
     areas[place] = areas[left - 1];
     areas[left - 1] = area;
   }
@@ -403,31 +461,87 @@ static void measure_row(const char *name, word (*measure)(void)) {
   print("\n");
 }
 
-static int same(const char *left, const char *right) {
-  while (*left && *left == *right) left++, right++;
-  return *left == *right;
+// Whether a row is what an argument names, up to its end or a colon.
+static int names_row(const char *name, const char *argument) {
+  while (*name && *name == *argument) name++, argument++;
+  return !*name && (!*argument || *argument == ':');
 }
 
-static int chosen(const char *name, word count, char **names) {
-  for (word index = 1; index < count; index++)
-    if (same(name, names[index])) return 1;
-  return count < 2;
+static word number_after_colon(const char **text) {
+  word number = 0;
+  while (**text && **text != ':') ++*text;
+  if (**text) ++*text;
+  for (; **text >= '0' && **text <= '9'; ++*text) number = number * 10 + (**text - '0');
+  return number;
+}
+
+static word common_divisor(word a, word b) { return b == 0 ? a : common_divisor(b, a % b); }
+
+static void measure_argument(const char *argument, word (*measure)(void)) {
+  const char *text = argument;
+  row_pages = number_after_colon(&text);
+  word order = number_after_colon(&text);
+  row_step = 1;
+  if (row_pages == 0) row_pages = PAGES;
+  if (order == 1) row_step = row_pages - 1;
+  if (order == 2) {
+    row_step = row_pages * 5 / 8;
+    while (common_divisor(row_step, row_pages) != 1) row_step++;
+  }
+  measure_row(argument, measure);
+}
+
+static void print_fact(const char *name, word value) {
+  print(name);
+  print(" ");
+  print_number(value);
+  print(" 0\n");
+}
+
+// The words of `struct sysinfo` that are used: total, free, and the unit of both.
+enum { TOTAL = 4, FREE = 5, UNIT = 13 };
+
+static void print_memory(void) {
+  word facts[32];
+  checked("sysinfo", call3(SYSINFO, (word)facts, 0, 0));
+  word unit = (unsigned)facts[UNIT];
+  print_fact("memory-total", unit == 1 ? facts[TOTAL] / 1024 : facts[TOTAL] * (unit / 1024));
+  print_fact("memory-free", unit == 1 ? facts[FREE] / 1024 : facts[FREE] * (unit / 1024));
+}
+
+// Linux goes on with its boot while its first program runs.
+static void let_boot_end(void) {
+  word seconds[2] = {3, 0};
+  call3(NANOSLEEP, (word)seconds, 0, 0);
 }
 
 __attribute__((used)) static void run(word *stack) {
+  word first_time = time_stamp();
   word count = stack[0];
   char **names = (char **)(stack + 1);
   word least = -1;
+  let_boot_end();
   for (int turn = 0; turn < 16; turn++) {
     start();
     word time = time_stamp() - start_time;
     if (time < least) least = time;
   }
   reading_cost = least;
+  print_fact("boot", first_time);
+  print_memory();
   measure_row("calibration", calibration);
-  for (word row = 0; row < sizeof rows / sizeof *rows; row++)
-    if (chosen(rows[row].name, count, names)) measure_row(rows[row].name, rows[row].measure);
+  for (word row = 0; row < sizeof rows / sizeof *rows; row++) {
+    if (count < 2) measure_row(rows[row].name, rows[row].measure);
+    for (word index = 1; index < count; index++)
+      if (names_row(rows[row].name, names[index]))
+        measure_argument(names[index], rows[row].measure);
+  }
   stop(0);
 }
 
+#ifdef __x86_64__
 __asm__(".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call run\n ud2");
+#else
+__asm__(".globl _start\n_start: mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n"
+        " call run\n ud2");
+#endif

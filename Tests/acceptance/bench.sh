@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The figures that Quire promises, beside Linux under the same emulator. Under 15 minutes; Linux is
+# measured by the first run only. Prints a line for each promise; ends with 1 if one is broken.
+set -uo pipefail
+
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+check() { # NAME COMMAND...
+  local name=$1
+  shift
+  if "$@"; then
+    echo "ok $name"
+  else
+    echo "not ok $name"
+    failures=$((failures + 1))
+  fi
+}
+
+# Runs the bench; its table says more than the status when a row misses.
+bench() { # NUMBER
+  timeout 800 ./quire bench guest --json "$work/$1.json" >"$work/$1.txt" 2>"$work/$1.err"
+}
+
+met() { # KIND NAME: what the first run says of a row
+  python3 - "$work/1.json" "$1" "$2" <<'PYTHON'
+import json, sys
+table = json.load(open(sys.argv[1]))
+row = next(row for row in table[sys.argv[2]] if row["name"] == sys.argv[3])
+sys.exit(row["met"] is False)
+PYTHON
+}
+
+names() { # KIND
+  python3 -c 'import json, sys
+for row in json.load(open(sys.argv[1]))[sys.argv[2]]: print(row["name"])' "$work/1.json" "$1"
+}
+
+# Two runs may differ by 2 % at most, and no row of Quire's is above the peer's.
+agree() {
+  python3 - "$work/1.json" "$work/2.json" <<'PYTHON'
+import json, sys
+one, two = ({r["name"]: r["quire"] for r in json.load(open(p))["rows"]} for p in sys.argv[1:])
+apart = [n for n in one if abs(one[n] - two[n]) > 0.02 * one[n]]
+print(*(f"  {n}: {one[n]} and {two[n]}" for n in apart), sep="\n", end="\n" if apart else "")
+sys.exit(bool(apart) or set(one) != set(two))
+PYTHON
+}
+
+ahead() {
+  python3 - "$work/1.json" <<'PYTHON'
+import json, sys
+rows = [r for r in json.load(open(sys.argv[1]))["rows"] if r["peers"]]
+behind = [r["name"] for r in rows if r["quire"] > r["peers"][0]["instructions"]]
+print(*(f"  {n}" for n in behind), sep="\n", end="\n" if behind else "")
+sys.exit(bool(behind) or not rows)
+PYTHON
+}
+
+# What other sizes and orders cost: each is compared with the published row of its kind.
+others() {
+  python3 - "$work/1.json" <<'PYTHON'
+import json, sys
+rows = {r["name"]: r["quire"] for r in json.load(open(sys.argv[1]))["rows"]}
+apart = []
+for other in json.load(open(sys.argv[1]))["others"]:
+    if other["quire"] > 1.2 * rows[other["row"]]:
+        apart.append(f"  {other['name']}: {other['quire']}, {other['row']}: {rows[other['row']]}")
+print(*apart, sep="\n", end="\n" if apart else "")
+sys.exit(bool(apart))
+PYTHON
+}
+
+bench 1
+if [[ ! -s $work/1.json ]]; then
+  cat "$work/1.err"
+  echo "not ok quire bench guest prints a table"
+  exit 1
+fi
+cat "$work/1.txt"
+for kind in rows machines; do
+  while read -r name; do check "$name is within its bar" met "$kind" "$name"; done < <(names "$kind")
+done
+check "Quire is ahead of Linux in every row" ahead
+check "other sizes and orders agree within 20 %" others
+bench 2
+check "two runs agree within 2 %" agree
+
+((failures == 0)) || exit 1
