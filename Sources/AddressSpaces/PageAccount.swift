@@ -5,6 +5,7 @@ import KernelHeap
 import Machine
 import MemoryUnits
 import PageFrames
+import PageTableFormats
 
 /// How many pages the files of one file system in memory have, and how many they may have.
 ///
@@ -95,5 +96,14 @@ extension AddressSpaces {
       _ = frames.release(frame)
       index += 1
     }
+  }
+
+  /// Whether a shared area may write a file's pages. Linux: `mapping_writably_mapped()`.
+  public func hasWritableMapping(_ file: Reference<CachedFile>) -> Bool {
+    var isFound = false
+    heap[file].mappings.forEachOverlap(from: 0, through: .max, in: mappingLinks) { area in
+      if !heap[area].isPrivate, heap[area].maximumProtection.contains(.write) { isFound = true }
+    }
+    return isFound
   }
 }

@@ -5,9 +5,11 @@ import LinuxABI
 import MemoryUnits
 
 /// As whom a file is touched. Linux: `struct cred`.
-public struct Credentials: BitwiseCopyable, Sendable, Equatable {
+public struct Credentials: BitwiseCopyable, Sendable {
   public var user: UInt32
   public var group: UInt32
+  /// Where absolute paths begin and `..` ends; none: at the tree's root. Linux: `chroot`.
+  public var root = Link<Inode>(nil)
 
   public init(user: UInt32, group: UInt32) {
     self.user = user

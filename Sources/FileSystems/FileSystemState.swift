@@ -30,6 +30,9 @@ public struct FileSystemState: BitwiseCopyable {
   /// The position that the last entry got; the first ones are the dots and the start.
   var lastEntryPosition: UInt64 = 2
 
+  /// Those who wait for locks of processes.
+  var firstLockWait = Link<LockWait>(nil)
+
   // Inodes of the root disk
   /// Chains by number modulo the table's size.
   let inodeTable: ResidentArray<Link<Inode>>

@@ -111,6 +111,7 @@ extension FileSystems {
     guard heap[file].references == 0 else { return }
     let inode = heap[file].inode
     state.value.openFileCount -= 1
+    removeLocks(of: file)
     if heap[file].behaviour == .pipe { closePipeEnd(of: file) }
     freeText(of: file)
     heap.free(file)

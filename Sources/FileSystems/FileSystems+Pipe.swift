@@ -166,29 +166,6 @@ extension FileSystems {
     heap[pipe].frames[slot] = 0
   }
 
-  func openPipeEnd(of file: Reference<OpenFile>) throws(Errno) {
-    guard let pipe = heap[heap[file].inode].pipe.reference else { return }
-    if heap[file].flags.mayRead { heap[pipe].readerCount += 1 }
-    if heap[file].flags.mayWrite { heap[pipe].writerCount += 1 }
-  }
-
-  /// Ends one open end; the last open file takes the pipe with it.
-  func closePipeEnd(of file: Reference<OpenFile>) {
-    let inode = heap[file].inode
-    guard let pipe = heap[inode].pipe.reference else { return }
-    if heap[file].flags.mayRead { heap[pipe].readerCount -= 1 }
-    if heap[file].flags.mayWrite { heap[pipe].writerCount -= 1 }
-    environment.wake(readableKey(pipe))
-    environment.wake(writableKey(pipe))
-    readinessChanged()
-    guard heap[pipe].readerCount == 0, heap[pipe].writerCount == 0 else { return }
-    heap[inode].pipe = Link(nil)
-    for slot in 0..<16 where heap[pipe].frames[slot] != 0 {
-      freeFrames(PageFrameNumber(heap[pipe].frames[slot]), .zero)
-    }
-    heap.free(pipe)
-  }
-
   /// Linux: `pipe_poll()`.
   func pipeReadiness(of file: Reference<OpenFile>) -> Readiness {
     guard let pipe = heap[heap[file].inode].pipe.reference else { return .hangUp }
@@ -215,6 +192,12 @@ extension FileSystems {
   private func unlock(_ pipe: Reference<Pipe>) {
     heap[pipe].isBusy = false
     environment.wake(busyKey(pipe))
+  }
+
+  /// Wakes all that wait for a pipe.
+  func wakePipe(_ pipe: Reference<Pipe>) {
+    environment.wake(readableKey(pipe))
+    environment.wake(writableKey(pipe))
   }
 
   private func busyKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 1) }

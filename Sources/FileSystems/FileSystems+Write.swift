@@ -58,7 +58,9 @@ extension FileSystems {
 
   /// Copies from one open file to another inside the kernel, a page at a time.
   ///
-  /// - Parameter position: where to read; nil for where the source stands.
+  /// - Parameters:
+  ///   - position: where to read; nil for where the source stands.
+  ///   - targetStart: where to write; nil for where the target stands.
   /// - Returns: the bytes copied.
   /// - Throws: as `read` and `write`, and EINVAL unless the source is a file of the disk.
   /// - Context: may sleep.
@@ -66,7 +68,7 @@ extension FileSystems {
   /// Linux: `sendfile`.
   public func transfer(
     from source: Reference<OpenFile>, at position: UInt64?, to target: Reference<OpenFile>,
-    byteCount: Int
+    at targetStart: UInt64? = nil, byteCount: Int
   ) throws(Errno) -> Int {
     guard heap[source].flags.mayRead, heap[target].flags.mayWrite else { throw .EBADF }
     guard heap[source].behaviour == .regular, let file = heap[heap[source].inode].file.reference
@@ -81,10 +83,16 @@ extension FileSystems {
       let offset = Int(place & 4095)
       let count = min(total - done, 4096 - offset)
       do {
-        let frame = try page(of: file, index: place >> 12)
+        let frame = try pageToRead(of: file, index: place >> 12)
         defer { _ = frames.release(frame) }
-        let written = try write(
-          target, from: .kernel(bytes(of: frame), at: offset), byteCount: count)
+        let memory = TransferMemory.kernel(bytes(of: frame), at: offset)
+        let written: Int
+        if let targetStart {
+          written = try write(
+            target, at: targetStart + UInt64(done), from: memory, byteCount: count)
+        } else {
+          written = try write(target, from: memory, byteCount: count)
+        }
         done += written
         if written < count { break }
       } catch {

@@ -54,12 +54,17 @@ public struct Inode: HeapObject {
 
   /// Other file systems are mounted in this folder.
   var holdsMounts = false
+  /// Another file system is mounted over it.
+  var isCovered = false
   /// A task writes or cuts it: others wait on `contentsKey`.
   var isBeingWritten = false
   /// What of a file of memfd may not be done any more. Linux: `F_SEAL_`.
   public internal(set) var seals: UInt32 = 0
   /// Nameless but made to be given a name. Linux: `I_LINKABLE`.
   var isLinkable = false
+
+  /// Locks on its bytes and on all of it.
+  var firstLock = Link<FileLock>(nil)
 
   // Memory
   /// Of a folder: its entries, the newest first.

@@ -138,7 +138,7 @@ extension FileSystems {
   /// - Parameter entry: in its folder; nil where the inode has no name any more.
   func setEntry(_ entry: Reference<FolderEntry>?, of inode: Reference<Inode>) {
     let old = heap[inode].entry
-    guard old.reference != entry else { return }
+    guard old.reference != entry, heap[inode].tree == .memory else { return }
     heap[inode].entry = Link(entry)
     guard let old = old.reference, heap[old].isRemoved else { return }
     let folder = heap[old].folder.reference

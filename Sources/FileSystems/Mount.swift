@@ -130,8 +130,7 @@ struct Mount: BitwiseCopyable {
   var root = Link<Inode>(nil)
   /// The folder in which it is mounted, held; none of the root.
   var folder = Link<Inode>(nil)
-  /// The folder of the root disk below a file system in memory, held; none where the disk has
-  /// none. What is packed there shows through: a program that lies in /tmp on its host runs.
+  /// The folder of the root disk that it lies over, held, if what is in there still shows.
   var covered = Link<Inode>(nil)
   /// Linux: `SB_RDONLY`.
   var isReadOnly = false
@@ -171,36 +170,69 @@ extension FileSystems {
     mount(.sharedMemory, try makeMemoryVolume(.sharedMemory, permissions: 0o1777), in: devices)
     mount(.temporary, try makeMemoryVolume(.temporary, permissions: 0o1777), in: try rootFolder())
     mount(.run, try makeMemoryVolume(.run, permissions: 0o755), in: try rootFolder())
-    try cover(.temporary)
-    try cover(.run)
+    try showCovered(.temporary)
+    try showCovered(.run)
   }
 
-  private func cover(_ place: MountPlace) throws(Errno) {
-    let root = try rootFolder()
-    defer { release(root) }
+  /// Shows what the root disk has below a mount, since programs may lie there: each name of the
+  /// folder stands for the disk's own file, as if it was mounted there.
+  ///
+  /// - Throws: EIO, ENOMEM. Linux: bind mounts.
+  private func showCovered(_ place: MountPlace) throws(Errno) {
+    guard let root = mountRoot(place), let above = mountRoot(.root) else { return }
+    let covered: Reference<Inode>
     do {
-      let folder = try withPath(place.name) { (path) throws(Errno) in
-        var rest = path
-        return try diskChild(rest.takeName(), of: root)
+      covered = try withText(place.name) { (name) throws(Errno) in
+        try diskChild(name, of: above)
       }
-      state.value.mounts[Int(place.rawValue)].covered = Link(folder)
     } catch {
-      // A disk that cannot be read here, or has no such folder, shows nothing.
-      if error == .ENOMEM { throw error }
+      if error == .ENOENT { return }
+      throw error
+    }
+    state.value.mounts[Int(place.rawValue)].covered = Link(covered)
+    heap[covered].isCovered = true
+    guard heap[covered].mode.isFolder, let file = heap[covered].file.reference else { return }
+    for index in 0..<(heap[covered].byteCount >> 12) {
+      let frame = try page(of: file, index: index)
+      defer { _ = frames.release(frame) }
+      let block = bytes(of: frame)
+      var offset = 0
+      while offset < block.byteCount {
+        guard
+          let entry = Ext2Entry(
+            reading: block, at: offset, inodeCount: state.value.disks[Disk.root].volume.inodeCount)
+        else { throw .EIO }
+        offset = entry.end
+        let name = FileName(
+          block: block, offset: entry.nameOffset, byteCount: entry.nameLength)
+        guard entry.inode != 0, !name.equals("."), !name.equals("..") else { continue }
+        let child = try diskChild(name, of: covered)
+        insert(try makeEntry(name, in: Link(root), of: child))
+        if heap[child].mode.isFolder { heap[root].linkCount += 1 }
+      }
     }
   }
 
-  /// What the root disk has under a name of a file system in memory that has none of that name.
-  ///
-  /// - Throws: ENOENT, EIO, ENOMEM.
-  func coveredChild(
-    _ name: FileName, of folder: Reference<Inode>
-  ) throws(Errno) -> Reference<Inode> {
-    guard isMountRoot(folder), heap[folder].tree == .memory,
-      let covered = state.value.mounts[Int(heap[folder].volume.rawValue)].covered.reference,
-      heap[covered].mode.isFolder
-    else { throw .ENOENT }
-    return try diskChild(name, of: covered)
+  private func withText<Result>(
+    _ text: StaticString, _ body: (FileName) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    try withPath(text) { (path) throws(Errno) in
+      var rest = path
+      return try body(rest.takeName())
+    }
+  }
+
+  /// What is mounted over a folder of the root disk, instead of that, counted for the caller.
+  func uncovered(_ folder: Reference<Inode>) -> Reference<Inode> {
+    guard heap[folder].isCovered else { return folder }
+    for index in 0..<Int(MountPlace.count)
+    where state.value.mounts[index].covered.reference == folder {
+      guard let root = state.value.mounts[index].root.reference else { continue }
+      retain(root)
+      release(folder)
+      return root
+    }
+    return folder
   }
 
   /// The root of what is mounted under a name, not counted; nil where nothing is.

@@ -98,6 +98,8 @@ extension FileSystems {
     as credentials: Credentials
   ) throws(Errno) {
     guard allows(folder, .write.union(.execute), as: credentials) else { throw .EACCES }
+    // A file of the root disk that shows in a file system over it.
+    guard heap[inode].tree == heap[folder].tree else { throw .EBUSY }
     let isSticky = heap[folder].mode.permissions & 0o1000 != 0
     if isSticky, !credentials.owns(heap[inode].user), !credentials.owns(heap[folder].user) {
       throw .EPERM

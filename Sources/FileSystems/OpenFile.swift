@@ -38,6 +38,8 @@ public struct OpenFile: HeapObject {
   public var flags: OpenFlags
   /// The offset of the next read or write; of a folder, of its next entry.
   public var position: UInt64 = 0
+  /// Who is to be told of it, as a program set it. Linux: `F_SETOWN`.
+  public var owner: Int32 = 0
   /// Descriptors and calls that hold it.
   public internal(set) var references: UInt32 = 1
 

@@ -136,6 +136,23 @@ extension FileSystems {
     }
   }
 
+  /// Runs the body with a path and a text before it.
+  ///
+  /// - Throws: ENAMETOOLONG, ENOMEM, and what the body throws.
+  public func withPath<Result>(
+    joining text: StaticString, _ path: PathText, _ body: (PathText) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    try withPathBuffer { (block) throws(Errno) in
+      let start = block.byteCount - path.byteCount - text.utf8CodeUnitCount
+      guard start >= 0 else { throw .ENAMETOOLONG }
+      block.store(text: text, at: start)
+      block.copy(
+        from: path.block, at: path.start, to: block.byteCount - path.byteCount,
+        byteCount: path.byteCount)
+      return try body(PathText(block: block, start: start))
+    }
+  }
+
   func withPathBuffer<Result>(
     _ body: (MemoryBlock) throws(Errno) -> Result
   ) throws(Errno) -> Result {

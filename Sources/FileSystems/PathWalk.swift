@@ -52,6 +52,12 @@ extension FileSystems {
     }
   }
 
+  private func rootFolder(of credentials: Credentials) throws(Errno) -> Reference<Inode> {
+    guard let root = credentials.root.reference else { return try rootFolder() }
+    retain(root)
+    return root
+  }
+
   func beginWalk(
     _ path: PathText, from folder: Reference<Inode>, lastLink: LastLink,
     as credentials: Credentials
@@ -59,7 +65,7 @@ extension FileSystems {
     guard !path.isEmpty else { throw .ENOENT }
     let start: Reference<Inode>
     if path.isAbsolute {
-      start = try rootFolder()
+      start = try rootFolder(of: credentials)
     } else {
       start = folder
       retain(start)
@@ -86,6 +92,7 @@ extension FileSystems {
     let name = walk.rest.takeName()
     guard name.byteCount <= FileName.maximumByteCount else { throw .ENAMETOOLONG }
     walk.isAtLast = walk.rest.isAtEnd
+    if name.equals(".."), walk.credentials.root.reference == walk.current { return }
     let next = try child(name, of: walk.current)
     // A slash behind the last name asks for what a link points to.
     let isFollowed = !walk.rest.isEmpty || walk.lastLink == .followed
@@ -115,7 +122,7 @@ extension FileSystems {
     guard copied == count else { throw .EIO }
     walk.rest.start = start
     if walk.rest.isAbsolute {
-      let root = try rootFolder()
+      let root = try rootFolder(of: walk.credentials)
       release(walk.current)
       walk.current = root
     }
@@ -138,12 +145,8 @@ extension FileSystems {
       return root
     }
     switch heap[folder].tree {
-    case .disk: return try diskChild(name, of: folder)
-    case .memory:
-      do { return try memoryChild(name, of: folder) } catch {
-        guard error == .ENOENT else { throw error }
-        return try coveredChild(name, of: folder)
-      }
+    case .disk: return uncovered(try diskChild(name, of: folder))
+    case .memory: return try memoryChild(name, of: folder)
     case .devices: return try deviceChild(name)
     case .processes: return try processChild(name, of: folder)
     case .pipes, .streams, .sockets: throw .ENOTDIR

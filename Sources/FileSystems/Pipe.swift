@@ -19,11 +19,16 @@ public struct Pipe: HeapObject {
   /// Open files of each end.
   public internal(set) var readerCount: UInt32 = 0
   public internal(set) var writerCount: UInt32 = 0
+  /// Bytes that it takes at the most. Linux: `F_SETPIPE_SZ`.
+  var limit = Pipe.capacity
+  /// Open files of each end that there ever were: openings of named pipes wait for one more.
+  var readerOpenings: UInt32 = 0
+  var writerOpenings: UInt32 = 0
   /// A task is copying: its user memory may have to be read in meanwhile.
   var isBusy = false
 
   var byteCount: Int { Int(writtenCount - readCount) }
-  var room: Int { Self.capacity - byteCount }
+  var room: Int { limit - byteCount }
 
   /// Linux: 16 × `PAGE_SIZE`.
   static var capacity: Int { 65536 }

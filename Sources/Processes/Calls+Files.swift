@@ -194,29 +194,6 @@ extension Kernel {
     return 0
   }
 
-  /// Linux: `fcntl`.
-  func controlFile(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let file = try file(call.first)
-    switch call.second {
-    case 0: return try duplicate(call.first, from: call.third, closesOnExecute: false)
-    case 1030: return try duplicate(call.first, from: call.third, closesOnExecute: true)
-    case 1: return try closesOnExecute(call.first) ? 1 : 0
-    case 2:
-      try setClosesOnExecute(call.first, call.third & 1 != 0)
-      return 0
-    case 3: return UInt64(heap[file].flags.rawValue) | 0o100000
-    case 4:
-      let wanted = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
-      var flags = heap[file].flags
-      flags.subtract(.settable)
-      flags.formUnion(wanted.intersection(.settable))
-      heap[file].flags = flags
-      return 0
-    case 1031, 1032: return 65_536  // F_SETPIPE_SZ, F_GETPIPE_SZ: a pipe's size is fixed
-    default: throw .EINVAL
-    }
-  }
-
   /// Linux: `ioctl`.
   func controlDevice(_ call: CallArguments) throws(Errno) -> UInt64 {
     let file = try file(call.first)

@@ -26,7 +26,9 @@ extension Kernel {
 
   /// As whom the running process touches files.
   var credentials: Credentials {
-    Credentials(user: identity.user.files, group: identity.group.files)
+    var credentials = Credentials(user: identity.user.files, group: identity.group.files)
+    credentials.root = heap[current].folder.reference.map { heap[$0].root } ?? Link(nil)
+    return credentials
   }
 
   var folderContext: Reference<FolderContext> {

@@ -163,9 +163,16 @@ extension Kernel {
   /// Linux: `close`.
   func close(_ descriptor: UInt64) throws(Errno) -> UInt64 {
     let number = UInt32(truncatingIfNeeded: descriptor)
-    guard let file = take(number, of: descriptors) else { throw .EBADF }
-    fileSystems.release(file)
+    let table = descriptors
+    guard let file = take(number, of: table) else { throw .EBADF }
+    close(file, of: table)
     return 0
+  }
+
+  /// Ends what a table has of a file that left it. Linux: `filp_close()`.
+  private func close(_ file: Reference<OpenFile>, of table: Reference<DescriptorTable>) {
+    fileSystems.removeLocks(ofTable: table.raw, on: file)
+    fileSystems.release(file)
   }
 
   /// Linux: `close_range`.
@@ -210,7 +217,7 @@ extension Kernel {
       fileSystems.release(file)
       throw error
     }
-    if let old { fileSystems.release(old) }
+    if let old { close(old, of: descriptors) }
     return UInt64(number)
   }
 
@@ -264,7 +271,7 @@ extension Kernel {
       for slot in 0..<64 {
         guard let file = heap[block].file(at: slot).reference else { continue }
         heap[block].files[slot] = Link(nil)
-        fileSystems.release(file)
+        close(file, of: table)
       }
       heap.free(block)
     }
@@ -283,7 +290,7 @@ extension Kernel {
       guard let block = heap[table].block(at: index).reference else { continue }
       while heap[block].closesOnExecute != 0 {
         let slot = UInt32(heap[block].closesOnExecute.trailingZeroBitCount)
-        if let file = take(UInt32(index) << 6 | slot, of: table) { fileSystems.release(file) }
+        if let file = take(UInt32(index) << 6 | slot, of: table) { close(file, of: table) }
       }
     }
   }

@@ -171,6 +171,7 @@ extension Kernel {
     heap[folder].users -= 1
     guard heap[folder].users == 0 else { return }
     fileSystems.release(heap[folder].workingFolder)
+    if let root = heap[folder].root.reference { fileSystems.release(root) }
     heap.free(folder)
   }
 

@@ -14,6 +14,8 @@ struct FolderContext: HeapObject {
   var users: UInt32 = 1
   /// Held.
   var workingFolder: Reference<Inode>
+  /// Where absolute paths begin, held; none: at the tree's root. Linux: `chroot`.
+  var root = Link<Inode>(nil)
   /// Linux: `umask`.
   var creationMask: UInt32 = 0o022
 

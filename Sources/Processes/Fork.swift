@@ -229,6 +229,7 @@ extension Kernel {
     let copy = try allocate(heap[folder])
     heap[copy].users = 1
     fileSystems.retain(heap[copy].workingFolder)
+    if let root = heap[copy].root.reference { fileSystems.retain(root) }
     return copy
   }
 

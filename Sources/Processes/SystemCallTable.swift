@@ -33,11 +33,17 @@ extension Kernel {
     case .dup2: return try duplicateOver(call, flags: 0, sameIsFine: true)
     case .dup3: return try duplicateOver(call, flags: call.third, sameIsFine: false)
     case .fcntl: return try controlFile(call)
+    case .flock: return try lockFile(call)
     case .ioctl: return try controlDevice(call)
     case .pipe: return try makePipe(at: call.first, flags: 0)
     case .pipe2: return try makePipe(at: call.first, flags: call.second)
     case .sendfile: return try sendFile(call)
     case .getdents64: return try listFolder(call)
+    case .sync_file_range: return try synchronizeRange(call)
+    case .readahead: return try readAhead(call)
+    case .fallocate: return try changeRoom(call)
+    case .copy_file_range: return try copyRange(call)
+    case .memfd_create: return try makeMemoryFile(call)
     case .fsync, .fdatasync: return try synchronize(call.first)
     case .sync: return try synchronizeAll()
     case .syncfs: return try synchronizeVolume(call.first)
@@ -53,6 +59,7 @@ extension Kernel {
     // Paths
     case .open: return try open(here, call.first, call.second, call.third)
     case .openat: return try open(call.first, call.second, call.third, call.fourth)
+    case .openat2: return try openExtended(call)
     case .creat: return try open(here, call.first, 0o1101, call.second)
     case .stat: return try status(here, call.first, call.second, 0)
     case .lstat: return try status(here, call.first, call.second, 0x100)
@@ -69,6 +76,7 @@ extension Kernel {
     case .getcwd: return try workingFolderPath(call)
     case .chdir: return try changeFolder(path: call.first)
     case .fchdir: return try changeFolder(descriptor: call.first)
+    case .chroot: return try changeRoot(call.first)
     case .umask: return changeCreationMask(call.first)
     case .mkdir: return try makeFolder(here, call.first, call.second)
     case .mkdirat: return try makeFolder(call.first, call.second, call.third)
@@ -101,6 +109,16 @@ extension Kernel {
     case .futimesat:
       return try setTimesInMicroseconds(call.first, call.second, call.third)
     case .utimensat: return try setTimes(call)
+
+    case .getxattr, .setxattr, .removexattr:
+      return try refuseAttribute(call.first, call.second, 0)
+    case .lgetxattr, .lsetxattr, .lremovexattr:
+      return try refuseAttribute(call.first, call.second, PathFlag.noFollow)
+    case .fgetxattr, .fsetxattr, .fremovexattr:
+      return try refuseAttribute(descriptor: call.first, call.second)
+    case .listxattr: return try listAttributes(call.first, 0)
+    case .llistxattr: return try listAttributes(call.first, PathFlag.noFollow)
+    case .flistxattr: return try listAttributes(descriptor: call.first)
 
     // Memory
     case .mmap: return try mapMemory(call)
@@ -199,8 +217,9 @@ extension Kernel {
 
     // In name only
     case .socket, .socketpair: return try refuse(number, .EAFNOSUPPORT)
-    case .getxattr, .lgetxattr, .fgetxattr, .listxattr, .llistxattr, .flistxattr:
-      return try refuse(number, .EOPNOTSUPP)
+    case .name_to_handle_at, .open_by_handle_at: return try refuse(number, .EOPNOTSUPP)
+    case .splice, .tee, .vmsplice: return try refuse(number, .EINVAL)
+    case .mount, .umount2, .pivot_root: return try refuse(number, .EPERM)
     default: return try refuse(number)
     }
   }
