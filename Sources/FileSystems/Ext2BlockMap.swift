@@ -104,7 +104,8 @@ extension FileSystems {
         throw .inputOutput
       }
       submit(
-        .read, disk: disk, block: UInt32(index), frame: first, pageCount: UInt16(pageCount), of: file,
+        .read, disk: disk, block: UInt32(index), frame: first, pageCount: UInt16(pageCount),
+        of: file,
         index: index)
       return pageCount
     }

@@ -132,7 +132,7 @@ extension FileSystems {
   /// The folder in which a file was found; of a folder that was found from below, its `..`, and
   /// its entry there is looked for.
   private func parent(of child: Reference<Inode>) throws(Errno) -> Reference<Inode> {
-    if heap[child].parentNumber != 0 { 
+    if heap[child].parentNumber != 0 {
       return try inode(numbered: heap[child].parentNumber, of: heap[child].volume)
     }
     guard heap[child].mode.isFolder else { throw .ENOENT }
