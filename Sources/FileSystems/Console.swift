@@ -33,6 +33,16 @@ extension FileSystems {
     return terminal
   }
 
+  /// Makes the console, if a stream is one, the terminal of the session that the machine was
+  /// started for. Throws: ENOMEM.
+  public func attachConsole(toSession session: UInt32) throws(Errno) -> Reference<Terminal>? {
+    guard state.value.terminals != 0 else { return nil }
+    let terminal = try console()
+    heap[terminal].session = session
+    heap[terminal].foregroundGroup = session
+    return terminal
+  }
+
   private func hostWindow() -> WindowSize {
     var word: UInt64 = 0
     let channel = machine.channel

@@ -11,6 +11,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
   case null, zero, full, random, urandom, terminal, console
   case descriptors, standardInput, standardOutput, standardError
   case sharedMemory
+  case pseudoTerminalMaker, pseudoTerminals
 
   /// - Precondition: the number is one of an inode of /dev.
   init(number: UInt64) {
@@ -21,7 +22,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
   }
 
   /// The first and the last entry of the folder.
-  static var entries: ClosedRange<UInt8> { DeviceNode.null.rawValue...sharedMemory.rawValue }
+  static var entries: ClosedRange<UInt8> { DeviceNode.null.rawValue...pseudoTerminals.rawValue }
 
   var name: StaticString {
     switch self {
@@ -38,6 +39,8 @@ enum DeviceNode: UInt8, BitwiseCopyable {
     case .standardOutput: "stdout"
     case .standardError: "stderr"
     case .sharedMemory: "shm"
+    case .pseudoTerminalMaker: "ptmx"
+    case .pseudoTerminals: "pts"
     }
   }
 
@@ -45,7 +48,9 @@ enum DeviceNode: UInt8, BitwiseCopyable {
     switch self {
     case .folder: FileMode(.folder, permissions: 0o755)
     case .sharedMemory: FileMode(.folder, permissions: 0o1777)
-    case .null, .zero, .full, .random, .urandom, .terminal:
+    case .pseudoTerminals: FileMode(.folder, permissions: 0o755)
+    case .null, .zero, .full, .random, .urandom, .terminal,
+      .pseudoTerminalMaker:
       FileMode(.characterDevice, permissions: 0o666)
     case .console: FileMode(.characterDevice, permissions: 0o600)
     case .descriptors, .standardInput, .standardOutput, .standardError:
@@ -63,6 +68,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
     case .urandom: DeviceNumber(major: 1, minor: 9)
     case .terminal: DeviceNumber(major: 5, minor: 0)
     case .console: DeviceNumber(major: 5, minor: 1)
+    case .pseudoTerminalMaker: DeviceNumber(major: 5, minor: 2)
     default: DeviceNumber(major: 0, minor: 0)
     }
   }
@@ -88,7 +94,12 @@ extension FileSystems {
     return try allocate(fresh)
   }
 
-  func deviceChild(_ name: FileName) throws(Errno) -> Reference<Inode> {
+  func deviceChild(
+    _ name: FileName, of folder: Reference<Inode>
+  ) throws(Errno) -> Reference<Inode> {
+    guard DeviceNode(number: heap[folder].number) == .folder else {
+      return try pseudoTerminalChild(name, of: folder)
+    }
     for raw in DeviceNode.entries {
       guard let node = DeviceNode(rawValue: raw), name.equals(node.name) else { continue }
       return try deviceInode(node)
@@ -111,11 +122,6 @@ extension FileSystems {
     case (1, 5): return .zero
     case (1, 7): return .full
     case (1, 8), (1, 9): return .random
-    case (5, 0), (5, 1):
-      // The terminal is the stream that is one.
-      if isTerminal(0) { return .standardInput }
-      if isTerminal(1) { return .standardOutput }
-      throw .ENXIO
     default: throw .ENXIO
     }
   }

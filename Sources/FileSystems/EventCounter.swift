@@ -4,6 +4,7 @@ import AddressSpaces
 import KernelHeap
 import LinuxABI
 import Machine
+import MemoryUnits
 
 /// A number that is added to by writes and taken by reads. Linux: `struct eventfd_ctx`.
 struct EventCounter: HeapObject {

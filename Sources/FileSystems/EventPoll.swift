@@ -3,6 +3,7 @@
 import IntrusiveStructures
 import KernelHeap
 import LinuxABI
+import MemoryUnits
 
 /// Files that are watched together. Linux: `struct eventpoll`.
 struct EventPoll: HeapObject {
@@ -82,4 +83,13 @@ public struct EventPollEvent: BitwiseCopyable {
     self.flags = flags
     self.data = data
   }
+}
+
+/// What `epoll_ctl` does with an entry.
+public enum EventPollChange: BitwiseCopyable {
+  case add(EventPollEvent)
+  case modify(EventPollEvent)
+  case remove
+  /// Linux has no such operation.
+  case unknown
 }

@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import KernelHeap
+import LinuxABI
 import Machine
 import MemoryUnits
 
@@ -30,6 +31,55 @@ public protocol FileEnvironment: ProcessEnvironment {
 
   /// Tells the running process that it wanted to go beyond that. Linux: `SIGXFSZ`.
   func fileByteLimitExceeded()
+
+  /// As `sleepInterruptibly`, and not beyond a time.
+  func sleepInterruptibly(on key: SleepKey, until limit: VirtualTime) -> Bool
+
+  // Timers
+
+  /// Plans that `FileSystems.timerExpired` is called at a time.
+  ///
+  /// - Precondition: the timer is not in the queue.
+  func start(_ timer: Reference<ScheduledTimer>, at time: VirtualTime)
+
+  /// Takes a timer out of the queue, if it is there.
+  func stop(_ timer: Reference<ScheduledTimer>)
+
+  // Signals and sessions
+
+  /// What the running process is to a terminal.
+  var terminalClient: TerminalClient { get }
+
+  /// Sends a signal of the kernel's to all processes of a group.
+  func send(_ signal: Signal, toGroup group: UInt32)
+
+  /// Sends a signal of the kernel's to the process that leads a session.
+  func send(_ signal: Signal, toLeaderOf session: UInt32)
+
+  /// Whether the running task blocks a signal or its process ignores it.
+  func isIgnored(_ signal: Signal) -> Bool
+
+  /// Makes a terminal the running process's own, or none.
+  func setTerminal(_ terminal: Reference<Terminal>?)
+
+  /// No process of a session has its terminal any more.
+  func clearTerminal(ofSession session: UInt32)
+
+  /// The session of a group; nil where there is no such group.
+  func session(ofGroup group: UInt32) -> UInt32?
+
+  /// Whether a signal of a set is pending for the running task, blocked or not.
+  func hasSignal(of set: SignalSet) -> Bool
+
+  /// Takes such a signal.
+  func takeSignal(of set: SignalSet) -> SignalInformation?
+
+  /// Whether the host has forwarded signals that nobody has taken yet.
+  var hasForwardedSignal: Bool { get }
+
+  /// Takes them.
+  func takeForwardedSignals()
+
 }
 
 extension FileEnvironment {

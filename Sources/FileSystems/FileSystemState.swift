@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import IntrusiveStructures
 import KernelHeap
 import Machine
 import MemoryEvents
@@ -48,8 +49,20 @@ public struct FileSystemState: BitwiseCopyable {
   var input = InputStream()
   /// Bit n: standard stream n is a terminal.
   let terminals: UInt64
-  /// The foreground group of the terminal.
-  public var foregroundGroup: UInt32 = 0
+  /// The terminal that they are, once somebody asked for it.
+  public internal(set) var console = Link<Terminal>(nil)
+  /// Bytes of the console that the host has not been told of.
+  var consoleCount = 0
+  /// Waits for the host that there were.
+  var hostWaitCount: UInt64 = 0
+  /// The first pseudo terminal.
+  var terminalList = Link<Terminal>(nil)
+
+  // Waiting for files
+  /// By a hash of their key.
+  let watches: ResidentArray<LinkedList<Reference<Watch>>>
+  var namelessInode = Link<Inode>(nil)
+  var signalFileCount: UInt32 = 0
 
   /// The state of the generator behind /dev/urandom and getrandom.
   var randomState: UInt64
@@ -62,8 +75,6 @@ public struct FileSystemState: BitwiseCopyable {
   public internal(set) var settings = SystemSettings()
   /// Open files. Linux: `nr_files`.
   var openFileCount: UInt64 = 0
-  /// Tasks that sleep on `FileSystems.pollKey`.
-  var pollingTaskCount: UInt32 = 0
   /// Seconds since the epoch at the start of virtual time.
   public let bootTime: UInt64
 
@@ -92,6 +103,12 @@ public struct FileSystemState: BitwiseCopyable {
     requests = ResidentArray(
       repeating: DiskRequest(), count: DiskTransfer.maximumInFlight,
       in: block.part(from: 0, byteCount: half))
+    let watchFrame = try frames.allocate(
+      FrameRequest(order: .zero, kind: .plain, content: .zeroed)
+    ).surrender()
+    watches = ResidentArray(
+      repeating: LinkedList<Reference<Watch>>(), count: Self.watchBucketCount,
+      in: frames.machine.directMap.frame(watchFrame))
     inodeTable = ResidentArray(
       repeating: Link<Inode>(nil), count: Self.inodeChainCount,
       in: block.part(from: half, byteCount: half / 2))
@@ -114,6 +131,7 @@ public struct FileSystemState: BitwiseCopyable {
 
   /// Holds the disk requests in one half and the inode chains in the other.
   static var tableOrder: Order { Order(2) }
+  static var watchBucketCount: Int { 64 }
   static var inodeChainCount: Int { 1024 }
   static var entryChainCount: Int { 1024 }
   /// Inodes that are kept though nobody uses them.

@@ -24,7 +24,7 @@ extension FileSystems {
   private func checkMayChange(_ inode: Reference<Inode>) throws(Errno) {
     switch heap[inode].tree {
     case .memory, .disk, .devices: if isReadOnly(heap[inode].volume) { throw .EROFS }
-    case .pipes, .streams, .sockets: return
+    case .pipes, .streams, .sockets, .nameless: return
     case .processes: throw .EPERM
     }
   }

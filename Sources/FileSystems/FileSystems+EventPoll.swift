@@ -34,15 +34,6 @@ extension FileSystems {
 
   // Control
 
-  /// What `epoll_ctl` does with an entry.
-  public enum EventPollChange {
-    case add(EventPollEvent)
-    case modify(EventPollEvent)
-    case remove
-    /// Linux has no such operation.
-    case unknown
-  }
-
   /// Linux: `epoll_ctl`.
   ///
   /// - Throws: EPERM of a file that is always ready, EINVAL, EEXIST, ENOENT, ELOOP, ENOMEM.

@@ -98,7 +98,7 @@ extension FileSystems {
     case .devices: next = listDevices(inode, from: start, &listing)
     case .memory: next = try listMemory(inode, from: start, &listing)
     case .processes: next = try listProcesses(inode, from: start, &listing)
-    case .pipes, .streams, .sockets: throw .ENOTDIR
+    case .pipes, .streams, .sockets, .nameless: throw .ENOTDIR
     }
     guard listing.byteCount > 0 else {
       // Entries are left, but none fits; or only empty ones were.
@@ -156,6 +156,7 @@ extension FileSystems {
     var position = start
     let node = DeviceNode(number: heap[folder].number)
     let entries = DeviceNode.entries
+    if node == .pseudoTerminals, start >= 2 { return listTerminals(from: start, &listing) }
     let count = node == .folder ? UInt64(entries.count) + 2 : 2
     while position < count {
       let isAdded: Bool
@@ -172,6 +173,7 @@ extension FileSystems {
       guard isAdded else { break }
       position += 1
     }
-    return position
+    guard node == .pseudoTerminals, position == 2 else { return position }
+    return listTerminals(from: position, &listing)
   }
 }

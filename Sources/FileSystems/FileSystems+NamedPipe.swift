@@ -70,7 +70,6 @@ extension FileSystems {
     if heap[file].flags.mayRead { heap[pipe].readerCount -= 1 }
     if heap[file].flags.mayWrite { heap[pipe].writerCount -= 1 }
     wakePipe(pipe)
-    readinessChanged()
     guard heap[pipe].readerCount == 0, heap[pipe].writerCount == 0 else { return }
     dropPipe(of: inode, pipe)
   }

@@ -92,6 +92,7 @@ extension FileSystems {
     do {
       let flags: OpenFlags =
         isTerminal ? .readWrite : number == 0 ? OpenFlags(rawValue: 0) : .writeOnly
+      if isTerminal { return try openTerminal(console(), inode, flags: flags) }
       return try open(consuming: inode, flags: flags, as: .administrator)
     } catch {
       release(inode)
@@ -112,7 +113,9 @@ extension FileSystems {
     let inode = heap[file].inode
     state.value.openFileCount -= 1
     removeLocks(of: file)
+    if heap[file].firstEntry.raw != 0 { removeEntries(of: file) }
     if heap[file].behaviour == .pipe { closePipeEnd(of: file) }
+    if case .special(let kind) = heap[file].behaviour { closeSpecial(file, kind) }
     freeText(of: file)
     heap.free(file)
     release(inode)
@@ -186,7 +189,8 @@ extension FileSystems {
       group: credentials.group)
     switch heap[folder].tree {
     case .memory, .disk: if isReadOnly(heap[folder].volume) { throw .EROFS }
-    case .devices, .processes, .pipes, .streams, .sockets: throw .EOPNOTSUPP
+    case .devices, .processes, .pipes, .streams, .sockets, .nameless:
+      throw .EOPNOTSUPP
     }
     guard allows(folder, .write.union(.execute), as: credentials) else { throw .EACCES }
     inheritGroup(from: folder, &new)
@@ -230,6 +234,11 @@ extension FileSystems {
     consuming inode: Reference<Inode>, flags: OpenFlags
   ) throws(Errno) -> Reference<OpenFile> {
     let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
+    if heap[inode].mode.kind == .characterDevice,
+      let file = try openTerminal(at: inode, flags: flags)
+    {
+      return file
+    }
     let behaviour = try behaviour(of: inode)
     let file = try enter(OpenFile(inode, behaviour, flags: kept))
     do {
@@ -244,7 +253,7 @@ extension FileSystems {
     return file
   }
 
-  private func enter(_ file: OpenFile) throws(Errno) -> Reference<OpenFile> {
+  func enter(_ file: OpenFile) throws(Errno) -> Reference<OpenFile> {
     let reference = try allocate(file)
     state.value.openFileCount += 1
     return reference
@@ -260,7 +269,7 @@ extension FileSystems {
       default: return .standardError
       }
     case .pipes: return .pipe
-    case .sockets: throw .ENXIO
+    case .sockets, .nameless: throw .ENXIO
     case .processes: return mode.isFolder ? .folder : .text
     case .disk, .memory, .devices:
       switch mode.kind {

@@ -21,7 +21,13 @@ extension FileSystems {
     switch heap[inode].tree {
     case .disk: try prependDiskPath(of: inode, to: &path)
     case .memory: try prependMemoryPath(of: inode, to: &path)
+    case .nameless: try prepend("anon_inode:[object]", to: &path)
     case .devices:
+      if let number = pseudoTerminalNumber(of: inode) {
+        try prepend(decimal: UInt64(number), to: &path)
+        try prepend("/dev/pts/", to: &path)
+        break
+      }
       let node = DeviceNode(number: heap[inode].number)
       if node != .folder {
         try prepend(node.name, to: &path)
@@ -39,7 +45,7 @@ extension FileSystems {
       try prepend("pipe:[", to: &path)
     case .streams:
       if isTerminal(heap[inode].number) {
-        try prepend("/dev/tty", to: &path)
+        try prepend("/dev/console", to: &path)
       } else {
         try prepend("]", to: &path)
         try prepend(decimal: heap[inode].number, to: &path)

@@ -87,7 +87,7 @@ extension FileSystems {
       if copied < count { break }
     }
     environment.wake(writableKey(pipe))
-    readinessChanged()
+    readinessChanged(pipeKey(pipe), .output.union(.normalOutput))
     guard done > 0 else { throw .EFAULT }
     return done
   }
@@ -155,7 +155,7 @@ extension FileSystems {
     guard copied == count else { throw .EFAULT }
     heap[pipe].writtenCount += UInt64(copied)
     environment.wake(readableKey(pipe))
-    readinessChanged()
+    readinessChanged(pipeKey(pipe), .input.union(.normalInput))
     return copied
   }
 
@@ -194,12 +194,18 @@ extension FileSystems {
     environment.wake(busyKey(pipe))
   }
 
-  /// Wakes all that wait for a pipe.
+  /// Wakes all that wait for a pipe: one of its ends has come or gone.
   func wakePipe(_ pipe: Reference<Pipe>) {
     environment.wake(readableKey(pipe))
     environment.wake(writableKey(pipe))
+    readinessChanged(
+      pipeKey(pipe),
+      .input.union(.normalInput).union(.output).union(.normalOutput).union(.hangUp).union(.error))
   }
 
+  private func pipeKey(_ pipe: Reference<Pipe>) -> SleepKey {
+    .object(pipe.raw, channel: Self.readinessChannel)
+  }
   private func busyKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 1) }
   private func readableKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 2) }
   private func writableKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 3) }

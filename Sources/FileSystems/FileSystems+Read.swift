@@ -28,9 +28,11 @@ extension FileSystems {
       heap[file].position = position + UInt64(count)
       return count
     case .pipe: return try readPipe(file, to: target, byteCount: byteCount)
-    case .standardInput: return try readInput(to: target, byteCount: byteCount)
+    case .standardInput: return try readInput(file, to: target, byteCount: byteCount)
     case .folder: throw .EISDIR
     case .pathOnly: throw .EBADF
+    case .special(let kind):
+      return try readSpecial(file, kind, to: target, byteCount: byteCount)
     case .standardOutput, .standardError, .absent: throw .EIO
     }
   }
@@ -49,7 +51,8 @@ extension FileSystems {
         of: file, at: position, to: target, byteCount: min(byteCount, Self.largestTransfer))
     case .folder: throw .EISDIR
     case .pathOnly: throw .EBADF
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent: throw .ESPIPE
+    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+      throw .ESPIPE
     }
   }
 

@@ -42,7 +42,7 @@ extension FileSystems {
     case .sockets: return emptyTree(FileSystemStatus.socketKind)
     case .processes: return emptyTree(FileSystemStatus.procKind)
     case .devices: return emptyTree(FileSystemStatus.memoryKind)
-    case .pipes, .streams: return emptyTree(FileSystemStatus.pipeKind)
+    case .pipes, .streams, .nameless: return emptyTree(FileSystemStatus.pipeKind)
     }
   }
 
@@ -92,7 +92,8 @@ extension FileSystems {
   ) throws(Errno) -> UInt64 {
     let base: UInt64
     switch heap[file].behaviour {
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent: throw .ESPIPE
+    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+      throw .ESPIPE
     case .pathOnly: throw .EBADF
     case .null, .zero, .full, .random: return 0
     case .regular, .folder: base = heap[heap[file].inode].byteCount
@@ -120,37 +121,15 @@ extension FileSystems {
     switch heap[file].behaviour {
     case .pipe: return pipeReadiness(of: file)
     case .pathOnly: return .invalid
-    case .standardInput: return .input.union(.normalInput)
+    case .special(let kind): return specialReadiness(of: file, kind)
+    case .standardInput: return hasHostInput ? .input.union(.normalInput) : Readiness()
     case .standardOutput, .standardError: return .output.union(.normalOutput)
     default: return .input.union(.normalInput).union(.output).union(.normalOutput)
     }
   }
 
-  /// Sleeps until the readiness of some file may have changed; false for a signal.
-  ///
-  /// Who waits with a limit wakes `pollKey` itself at that time. Context: may sleep.
-  public func waitForReadiness() -> Bool {
-    state.value.pollingTaskCount += 1
-    defer { state.value.pollingTaskCount -= 1 }
-    return environment.sleepInterruptibly(on: Self.pollKey)
-  }
-
-  public static var pollKey: SleepKey { .object(0, channel: 0x72) }
-
-  /// Tells those that poll. Context: any.
-  func readinessChanged() {
-    if state.value.pollingTaskCount > 0 { environment.wake(Self.pollKey) }
-  }
-
-  /// Whether an open file is the terminal: what `TCGETS` answers to.
-  public func isTerminal(_ file: Reference<OpenFile>) -> Bool {
-    switch heap[file].behaviour {
-    case .standardInput: isTerminal(0)
-    case .standardOutput: isTerminal(1)
-    case .standardError: isTerminal(2)
-    default: false
-    }
-  }
+  /// Whether an open file is a terminal: what `TCGETS` answers to.
+  public func isTerminal(_ file: Reference<OpenFile>) -> Bool { terminal(of: file) != nil }
 
   func isTerminal(_ stream: UInt64) -> Bool { state.value.terminals >> stream & 1 != 0 }
 

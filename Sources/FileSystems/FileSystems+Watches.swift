@@ -13,10 +13,8 @@ import MemoryUnits
 extension FileSystems {
   private var watchLinks: WatchLinks<Environment.Hardware> { WatchLinks(heap: heap) }
 
-  static var watchBucketCount: Int { 64 }
-
   private func bucket(of key: UInt64) -> Int {
-    Int((key ^ (key >> 6) ^ (key >> 32)) & UInt64(Self.watchBucketCount - 1))
+    Int((key ^ (key >> 6) ^ (key >> 32)) & UInt64(FileSystemState.watchBucketCount - 1))
   }
 
   /// What an open file tells changes of its readiness with; nil where that never changes.

@@ -26,15 +26,15 @@ extension FileSystems {
     case .pipe: return try writePipe(file, from: source, byteCount: byteCount)
     case .standardOutput: return try writeStream(.output, from: source, byteCount: byteCount)
     case .standardError: return try writeStream(.error, from: source, byteCount: byteCount)
-    // A terminal is one file for both directions.
-    case .standardInput: return try writeStream(.output, from: source, byteCount: byteCount)
+    case .special(let kind):
+      return try writeSpecial(file, kind, from: source, byteCount: byteCount)
     case .null, .zero, .random: return byteCount
     case .full:
       if byteCount == 0 { return 0 }
       throw .ENOSPC
     case .regular: return try writeContents(of: file, at: nil, from: source, byteCount: byteCount)
     case .text: return try writeText(of: file, from: source, byteCount: byteCount)
-    case .folder, .pathOnly: throw .EBADF
+    case .folder, .pathOnly, .standardInput: throw .EBADF
     case .absent: throw .EIO
     }
   }
@@ -48,7 +48,8 @@ extension FileSystems {
     guard position <= UInt64(Int64.max) else { throw .EINVAL }
     guard heap[file].flags.mayWrite else { throw .EBADF }
     switch heap[file].behaviour {
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent: throw .ESPIPE
+    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+      throw .ESPIPE
     case .regular:
       return try writeContents(
         of: file, at: position, from: source, byteCount: min(byteCount, Self.largestTransfer))

@@ -28,6 +28,8 @@ public struct Inode: HeapObject {
     case streams
     /// Sockets, which have no name here.
     case sockets
+    /// The one inode of all files that are nothing but an object of the kernel's.
+    case nameless
   }
 
   public let tree: Tree

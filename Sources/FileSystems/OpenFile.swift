@@ -12,7 +12,7 @@ public struct OpenFile: HeapObject {
   public static var cacheIndex: Int { 7 }
 
   /// What reads and writes of it do.
-  public enum Behaviour: UInt8, BitwiseCopyable, Sendable {
+  public enum Behaviour: Equatable, BitwiseCopyable, Sendable {
     /// Contents in the page cache.
     case regular
     case folder
@@ -30,6 +30,8 @@ public struct OpenFile: HeapObject {
     case pathOnly
     /// A device that nobody drives.
     case absent
+    /// An object of the kernel's own, which `attachment` names.
+    case special(SpecialFile)
   }
 
   public let inode: Reference<Inode>
@@ -42,6 +44,11 @@ public struct OpenFile: HeapObject {
   public var owner: Int32 = 0
   /// Descriptors and calls that hold it.
   public internal(set) var references: UInt32 = 1
+
+  /// Of a special file: its object's reference as a number.
+  var attachment: UInt32 = 0
+  /// The entries of epoll files that watch it.
+  var firstEntry = Link<EventPollEntry>(nil)
 
   /// The text's frames, chained by their private words; 0 for none.
   var firstTextFrame: UInt32 = 0

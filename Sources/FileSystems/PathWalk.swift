@@ -147,9 +147,11 @@ extension FileSystems {
     switch heap[folder].tree {
     case .disk: return uncovered(try diskChild(name, of: folder))
     case .memory: return try memoryChild(name, of: folder)
-    case .devices: return try deviceChild(name)
+    case .devices:
+      if name.equals("..") { return try deviceInode(.folder) }
+      return try deviceChild(name, of: folder)
     case .processes: return try processChild(name, of: folder)
-    case .pipes, .streams, .sockets: throw .ENOTDIR
+    case .pipes, .streams, .sockets, .nameless: throw .ENOTDIR
     }
   }
 }

@@ -22,7 +22,7 @@ extension FileSystems {
     guard number < Self.pseudoTerminalLimit else { throw .ENOSPC }
     let terminal = try makeTerminal(number: number)
     do {
-      let file = try allocate(OpenFile(inode, .special(.terminalMaster), flags: flags))
+      let file = try enter(OpenFile(inode, .special(.terminalMaster), flags: flags))
       heap[file].attachment = terminal.raw
       heap[terminal].hasMaster = true
       heap[terminal].nextTerminal = state.value.terminalList
@@ -70,7 +70,7 @@ extension FileSystems {
       guard heap[terminal].hasMaster, !heap[terminal].isLocked else { throw .EIO }
     }
     let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
-    let file = try allocate(OpenFile(inode, .special(.terminal), flags: kept))
+    let file = try enter(OpenFile(inode, .special(.terminal), flags: kept))
     heap[file].attachment = terminal.raw
     heap[terminal].openCount += 1
     heap[terminal].isFresh = false

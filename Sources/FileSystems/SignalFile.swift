@@ -4,6 +4,7 @@ import AddressSpaces
 import KernelHeap
 import LinuxABI
 import Machine
+import MemoryUnits
 
 /// Signals that are read as a file. Linux: `struct signalfd_ctx`.
 struct SignalFile: HeapObject {

@@ -4,6 +4,7 @@ import AddressSpaces
 import KernelHeap
 import LinuxABI
 import Machine
+import MemoryUnits
 
 /// What an open file is that is an object of the kernel's own, named by its `attachment`.
 public enum SpecialFile: UInt8, BitwiseCopyable, Sendable {
@@ -32,7 +33,7 @@ extension FileSystems {
     let inode = try namelessInode()
     do {
       let kept = OpenFlags(rawValue: flags.rawValue & ~Self.passingFlags)
-      let file = try allocate(OpenFile(inode, .special(kind), flags: kept))
+      let file = try enter(OpenFile(inode, .special(kind), flags: kept))
       heap[file].attachment = attachment
       return file
     } catch {
@@ -47,8 +48,9 @@ extension FileSystems {
       retain(inode)
       return inode
     }
-    var fresh = Inode(.nameless, number: 1, mode: FileMode(rawValue: 0o600))
-    stamp(&fresh, at: UInt32(truncatingIfNeeded: state.value.bootTime))
+    var fresh = Inode(
+      .nameless, of: .nameless, number: 1, mode: FileMode(rawValue: 0o600))
+    stamp(&fresh, at: bootTime)
     let inode = try allocate(fresh)
     retain(inode)
     state.value.namelessInode = Link(inode)

@@ -53,6 +53,7 @@ struct InputStream: BitwiseCopyable {
 /// What the host was seen to have done, with the clock stopped.
 private struct HostView {
   var isClosed = false
+  var isInterrupted = false
   var headCount: UInt64 = 0
 }
 
@@ -98,20 +99,25 @@ extension FileSystems {
     return done
   }
 
-  /// Reads as many bytes as asked for, up to 64 KiB, or up to the input's end.
+  /// Reads as many bytes as asked for, up to 64 KiB, or up to the input's end; of input that is
+  /// handed over as it comes, what is there.
   ///
-  /// From a terminal: what was typed.
-  ///
-  /// - Throws: EFAULT.
-  /// - Context: may sleep, to reach the program's memory.
-  func readInput(to target: TransferMemory, byteCount: Int) throws(Errno) -> Int {
+  /// - Throws: EFAULT, EINTR where the host forwards a signal meanwhile, EAGAIN.
+  /// - Context: may sleep.
+  func readInput(
+    _ file: Reference<OpenFile>, to target: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
     if byteCount == 0 { return 0 }
     lock(0)
     defer { unlock(0) }
     let channel = machine.channel
     let wanted = min(byteCount, 65536)
     let first = state.value.input.readCount
-    let available = waitForInput(upTo: first + UInt64(wanted)) - first
+    while isInteractive, !hasHostInput {
+      if heap[file].flags.contains(.nonBlocking) { throw .EAGAIN }
+      guard environment.sleepInterruptibly(on: Self.inputKey) else { throw .EINTR }
+    }
+    let available = try waitForInput(upTo: first + UInt64(wanted)) - first
     let ring = channel.part(
       from: ChannelLayout.inputOffset, byteCount: ChannelLayout.inputBytes)
     let total = min(wanted, Int(available))
@@ -131,7 +137,7 @@ extension FileSystems {
   }
 
   /// Keeps other tasks out of a stream, since copying may sleep.
-  private func lock(_ stream: UInt8) {
+  func lock(_ stream: UInt8) {
     while isBusy(stream) { environment.sleep(on: streamKey(stream)) }
     setBusy(stream, true)
   }
@@ -159,11 +165,11 @@ extension FileSystems {
     }
   }
 
-  private func stream(_ name: OutputStream.Name) -> OutputStream {
+  func stream(_ name: OutputStream.Name) -> OutputStream {
     name == .output ? state.value.output : state.value.error
   }
 
-  private func setStream(_ name: OutputStream.Name, _ stream: OutputStream) {
+  func setStream(_ name: OutputStream.Name, _ stream: OutputStream) {
     if name == .output {
       state.value.output = stream
     } else {
@@ -181,7 +187,7 @@ extension FileSystems {
   }
 
   /// Waits until the host has taken all that was written.
-  private func waitUntilTaken(_ name: OutputStream.Name) {
+  func waitUntilTaken(_ name: OutputStream.Name) {
     let channel = machine.channel
     var changed = stream(name)
     var view = HostView()
@@ -214,12 +220,10 @@ extension FileSystems {
   }
 
   /// Asks the host for input up to a count and waits for it; returns the count that is there.
-  private func waitForInput(upTo count: UInt64) -> UInt64 {
+  private func waitForInput(upTo count: UInt64) throws(Errno) -> UInt64 {
     let channel = machine.channel
     let first = state.value.input.readCount
-    // Set before the start and never changed, so it is no part of what the host does.
-    let isInteractive = channel.load(UInt64.self, at: ChannelLayout.interactiveOffset) != 0
-    let isTerminal = isTerminal(0) || isInteractive
+    let isInteractive = isInteractive
     var view = HostView()
     channel.storeShared(count, at: ChannelLayout.inputWantedOffset)
     machine.withClockStopped {
@@ -227,10 +231,31 @@ extension FileSystems {
         // The end is looked at first: what came before it is in the ring then.
         view.isClosed = channel.loadShared(at: ChannelLayout.inputEndedOffset) != 0
         view.headCount = channel.loadShared(at: ChannelLayout.inputHeadOffset)
-      } while view.headCount < count && !view.isClosed && !(isTerminal && view.headCount > first)
+        view.isInterrupted = environment.hasForwardedSignal
+      } while view.headCount < count && !view.isClosed && !view.isInterrupted
+        && !(isInteractive && view.headCount > first)
       // What came beyond the count is the host's haste, and not to be seen.
       view.headCount = min(view.headCount, count)
     }
+    if view.isInterrupted, view.headCount < count, !view.isClosed {
+      environment.takeForwardedSignals()
+      throw .EINTR
+    }
     return view.headCount
+  }
+
+  /// Whether a read of the input would not wait; input that is not handed over as it comes is
+  /// waited for with the clock stopped, and so always there.
+  var hasHostInput: Bool {
+    guard isInteractive else { return true }
+    let channel = machine.channel
+    let first = state.value.input.readCount
+    var view = HostView()
+    channel.storeShared(first + 4096, at: ChannelLayout.inputWantedOffset)
+    machine.withClockStopped {
+      view.isClosed = channel.loadShared(at: ChannelLayout.inputEndedOffset) != 0
+      view.headCount = channel.loadShared(at: ChannelLayout.inputHeadOffset)
+    }
+    return view.isClosed || view.headCount > first
   }
 }

@@ -161,7 +161,7 @@ extension FileSystems {
       emit(byte, terminal)
     case 0x0D:
       if settings.has(.noReturnAtStart), heap[terminal].column == 0 { return }
-      if settings.has(.returnToNewline) {
+      if settings.has(.returnBecomesNewline) {
         if settings.has(.newlineReturns) { heap[terminal].column = 0 }
         emit(0x0A, terminal)
       } else {

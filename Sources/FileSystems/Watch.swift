@@ -3,6 +3,7 @@
 import AddressSpaces
 import KernelHeap
 import Machine
+import MemoryUnits
 
 /// Somebody who is told when the readiness behind a key changes: a task that polls, or an entry
 /// of an epoll file.
@@ -10,7 +11,7 @@ import Machine
 /// Linux: `wait_queue_entry_t` of a file's wait queue.
 struct Watch: HeapObject {
   static var cacheName: StaticString { "eppoll_entry" }
-  static var cacheIndex: Int { 48 }
+  static var cacheIndex: Int { 46 }
 
   /// Whom it tells.
   enum Owner: BitwiseCopyable {

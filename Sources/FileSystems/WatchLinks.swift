@@ -3,6 +3,7 @@
 import IntrusiveStructures
 import KernelHeap
 import Machine
+import MemoryUnits
 
 /// The links among the watches of one bucket.
 struct WatchLinks<Hardware: Machine>: ListLinks {

@@ -39,8 +39,13 @@ public struct Signal: Equatable, Sendable, BitwiseCopyable {
   public static var SIGURG: Self { Self(23) }
   public static var SIGXCPU: Self { Self(24) }
   public static var SIGXFSZ: Self { Self(25) }
+  public static var SIGVTALRM: Self { Self(26) }
+  public static var SIGPROF: Self { Self(27) }
   public static var SIGWINCH: Self { Self(28) }
   public static var SIGSYS: Self { Self(31) }
+
+  /// Whether each that is sent comes, in order, with its value. Linux: `SIGRTMIN` and above.
+  public var isQueued: Bool { number >= 32 }
 
   /// What a signal does that the program has no handler for. Linux: `signal(7)`, the table.
   public enum DefaultAction: Sendable { case terminate, core, stop, resume, ignore }
@@ -104,6 +109,9 @@ public struct SignalAction: Sendable, BitwiseCopyable {
   /// Linux: `SIG_IGN`.
   public static var ignoringHandler: UInt64 { 1 }
 
+  /// What the kernel keeps of the flags. Linux: `UAPI_SA_FLAGS`.
+  public static var knownFlags: UInt64 { 0xDC00_0807 }
+
   public static var noChildStop: UInt64 { 0x1 }  // SA_NOCLDSTOP
   public static var noChildWait: UInt64 { 0x2 }  // SA_NOCLDWAIT
   public static var restorerGiven: UInt64 { 0x0400_0000 }  // SA_RESTORER
@@ -111,28 +119,6 @@ public struct SignalAction: Sendable, BitwiseCopyable {
   public static var restart: UInt64 { 0x1000_0000 }  // SA_RESTART
   public static var noDefer: UInt64 { 0x4000_0000 }  // SA_NODEFER
   public static var resetHandler: UInt64 { 0x8000_0000 }  // SA_RESETHAND
-}
-
-/// What goes with a signal, 128 bytes. Linux: `siginfo_t`.
-public struct SignalInformation: Sendable, BitwiseCopyable {
-  public var signal: Int32 = 0
-  public var error: Int32 = 0
-  public var code: Int32 = 0
-  private var padding: Int32 = 0
-  /// Sender's pid and user, or the address of a fault.
-  public var first: UInt64 = 0
-  /// A child's status, in the low half.
-  public var second: UInt64 = 0
-  private var rest = InlineArray<12, UInt64>(repeating: 0)
-
-  public init() {}
-
-  /// By `kill`. Linux: `SI_USER`.
-  public static var fromUser: Int32 { 0 }
-  /// By the kernel. Linux: `SI_KERNEL`.
-  public static var fromKernel: Int32 { 0x80 }
-  /// By `tgkill`. Linux: `SI_TKILL`.
-  public static var fromThread: Int32 { -6 }
 }
 
 /// Where a child's signal comes from. Linux: `CLD_*`.
@@ -155,6 +141,8 @@ public struct SignalStack: Sendable, BitwiseCopyable {
 
   /// Linux: `SS_ONSTACK`.
   public static var inUse: Int32 { 1 }
+  /// The stack is given up while a handler runs on it. Linux: `SS_AUTODISARM`.
+  public static var disarms: Int32 { .min }
   /// Linux: `SS_DISABLE`.
   public static var disabled: Int32 { 2 }
   /// Linux: `MINSIGSTKSZ`.

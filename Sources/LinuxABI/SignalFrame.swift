@@ -14,6 +14,7 @@ public struct SignalFrame: Sendable, BitwiseCopyable {
   public var registers = SavedRegisters()
   public var mask = SignalSet.empty
   public var information = SignalInformation()
+  private var informationRest = InlineArray<10, UInt64>(repeating: 0)
 
   public init() {}
 

@@ -72,7 +72,7 @@ public enum TerminalOutput: UInt32, Sendable, BitwiseCopyable {
   case process = 0x1  // OPOST
   case upperCase = 0x2  // OLCUC
   case newlineToReturnNewline = 0x4  // ONLCR
-  case returnToNewline = 0x8  // OCRNL
+  case returnBecomesNewline = 0x8  // OCRNL
   case noReturnAtStart = 0x10  // ONOCR
   case newlineReturns = 0x20  // ONLRET
   case tabsToSpaces = 0x1800  // XTABS

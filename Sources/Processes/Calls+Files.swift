@@ -48,7 +48,7 @@ extension Kernel {
       return try fileSystems.write(file, from: source, byteCount: count)
     } catch {
       if error == .EPIPE {
-        send(.SIGPIPE, to: current, SignalState.Record(code: SignalInformation.fromUser))
+        sendOwn(.SIGPIPE)
       }
       throw error
     }
@@ -149,7 +149,7 @@ extension Kernel {
           return UInt64(done)
         } catch {
           if error == .EPIPE {
-            send(.SIGPIPE, to: current, SignalState.Record(code: SignalInformation.fromUser))
+            sendOwn(.SIGPIPE)
           }
           throw error
         }
@@ -201,7 +201,8 @@ extension Kernel {
       throw .ENOTTY
     }
     switch request {
-    case .readableByteCount: try store(fileSystems.readableByteCount(of: file), at: call.third)
+    case .readableByteCount where !fileSystems.isTerminal(file):
+      try store(fileSystems.readableByteCount(of: file), at: call.third)
     case .setNonBlocking:
       let value: UInt32 = try load(at: call.third)
       if value != 0 {
@@ -209,19 +210,19 @@ extension Kernel {
       } else {
         heap[file].flags.subtract(.nonBlocking)
       }
+    case .closeOnExecute: try setClosesOnExecute(call.first, true)
+    case .keepOnExecute: try setClosesOnExecute(call.first, false)
+    case .openPseudoTerminalPeer:
+      let flags = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
+      return try enter(
+        fileSystems.openPeer(of: file, flags: flags),
+        closesOnExecute: flags.contains(.closeOnExecute))
     default:
-      guard fileSystems.isTerminal(file) else { throw .ENOTTY }
-      try controlTerminal(request, call.third)
+      return try withFile(call.first) { (file) throws(Errno) in
+        try fileSystems.control(file, request, memory(call.third), call.third)
+        return 0
+      }
     }
     return 0
-  }
-
-  private func controlTerminal(_ request: DeviceRequest, _ address: UInt64) throws(Errno) {
-    switch request {
-    case .getTerminalSettings: try store(TerminalSettings.standard, at: address)
-    case .getWindowSize: try store(WindowSize(rows: 24, columns: 80), at: address)
-    case .getForegroundGroup: try store(heap[process].group, at: address)
-    default: return
-    }
   }
 }

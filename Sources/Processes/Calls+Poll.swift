@@ -30,7 +30,7 @@ extension Kernel {
     return try poll(call.first, call.second, limit)
   }
 
-  private func duration(at address: UInt64) throws(Errno) -> UInt64? {
+  func duration(at address: UInt64) throws(Errno) -> UInt64? {
     guard address != 0 else { return nil }
     let wish: TimeSpecification = try load(at: address)
     guard let duration = wish.duration else { throw .EINVAL }
@@ -38,7 +38,7 @@ extension Kernel {
   }
 
   /// Blocks other signals for the time of one call.
-  private func takeMask(at address: UInt64, byteCount: UInt64) throws(Errno) {
+  func takeMask(at address: UInt64, byteCount: UInt64) throws(Errno) {
     guard address != 0 else { return }
     guard byteCount == 8 else { throw .EINVAL }
     let mask: SignalSet = try load(at: address)
@@ -52,12 +52,13 @@ extension Kernel {
     guard count <= heap[process].limits[Resource.openFiles.rawValue].current else {
       throw .EINVAL
     }
-    return try wait(limit) { () throws(Errno) in
+    return try wait(limit) { (table) throws(Errno) in
       var ready: UInt64 = 0
       for index in 0..<count {
         let address = entries &+ index * 8
         var entry: PollEntry = try load(at: address)
         entry.found = found(for: entry)
+        if let table { try watch(Int(entry.descriptor), table) }
         if entry.found != 0 { ready += 1 }
         try store(entry.found, at: address &+ 6)
       }
@@ -74,21 +75,37 @@ extension Kernel {
     return fileSystems.readiness(of: file).rawValue & (entry.wanted | always)
   }
 
+  private func watch(_ descriptor: Int, _ table: Reference<PollTable>) throws(Errno) {
+    guard descriptor >= 0, let file = file(UInt32(descriptor), of: process) else { return }
+    try fileSystems.watch(file, for: table)
+  }
+
   /// Asks again whenever something may have changed, until there is an answer or the limit; a
   /// repetition after a stop keeps the end that the first call set.
+  ///
+  /// - Parameter ask: the second time, it makes the table watch all that it looks at.
   private func wait(
-    _ limit: UInt64?, _ ask: () throws(Errno) -> UInt64
+    _ limit: UInt64?, _ ask: (Reference<PollTable>?) throws(Errno) -> UInt64
   ) throws(Errno) -> UInt64 {
     let task = current
     var deadline = heap[task].restartDeadline
     heap[task].restartDeadline = .never
     if deadline == .never, let limit { deadline = machine.now.advanced(byNanoseconds: limit) }
-    defer { heap[task].waitLimit = .never }
+    let answer = try ask(nil)
+    if answer > 0 || machine.now >= deadline { return answer }
+    let table = try fileSystems.makePollTable()
+    defer {
+      fileSystems.free(table)
+      heap[task].waitLimit = .never
+    }
+    var isWatching = false
     while true {
-      let answer = try ask()
+      fileSystems.beginLook(table)
+      let answer = try ask(isWatching ? nil : table)
+      isWatching = true
       if answer > 0 || machine.now >= deadline { return answer }
       heap[task].waitLimit = deadline
-      guard fileSystems.waitForReadiness() else {
+      guard fileSystems.waitForChange(table) else {
         heap[task].restartDeadline = deadline
         throw .EINTR
       }
@@ -129,11 +146,11 @@ extension Kernel {
       }
     }
     var found = InlineArray<48, UInt64>(repeating: 0)
-    let ready = try wait(limit) { () throws(Errno) in
+    let ready = try wait(limit) { (table) throws(Errno) in
       found = InlineArray<48, UInt64>(repeating: 0)
       var ready: UInt64 = 0
       for descriptor in 0..<min(Int(count), DescriptorTable.capacity) {
-        ready += try mark(descriptor, wanted, &found)
+        ready += try mark(descriptor, wanted, &found, table)
       }
       return ready
     }
@@ -147,13 +164,15 @@ extension Kernel {
 
   /// Marks what is wanted of a descriptor and there; how much that is.
   private func mark(
-    _ descriptor: Int, _ wanted: InlineArray<48, UInt64>, _ found: inout InlineArray<48, UInt64>
+    _ descriptor: Int, _ wanted: InlineArray<48, UInt64>, _ found: inout InlineArray<48, UInt64>,
+    _ table: Reference<PollTable>?
   ) throws(Errno) -> UInt64 {
     let bit = UInt64(1) << UInt64(descriptor & 63)
     let word = descriptor >> 6
     let isWanted = (wanted[word] | wanted[16 + word] | wanted[32 + word]) & bit != 0
     guard isWanted else { return 0 }
     guard let file = file(UInt32(descriptor), of: process) else { throw .EBADF }
+    if let table { try fileSystems.watch(file, for: table) }
     let readiness = fileSystems.readiness(of: file).rawValue
     var ready: UInt64 = 0
     for kind in 0..<3 where wanted[kind * 16 + word] & bit != 0 {

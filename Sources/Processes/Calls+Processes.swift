@@ -108,6 +108,7 @@ extension Kernel {
     }
     heap[process].group = identifier
     heap[process].session = identifier
+    heap[process].terminal = Link(nil)
     return UInt64(identifier)
   }
 

@@ -18,17 +18,39 @@ extension Kernel {
   ///
   /// - Throws: `EINVAL` for a clock that there is not.
   private func read(clock number: UInt64) throws(Errno) -> UInt64 {
-    guard let clock = ClockNumber(rawValue: UInt32(truncatingIfNeeded: number)) else {
-      throw .EINVAL
-    }
+    let number = Int32(truncatingIfNeeded: number)
+    guard number >= 0 else { return try read(processorClock: number) }
+    guard let clock = ClockNumber(rawValue: UInt32(number)) else { throw .EINVAL }
     switch clock {
     case .realtime, .realtimeCoarse, .realtimeAlarm, .atomic: return wallClock
     case .monotonic, .monotonicRaw, .monotonicCoarse, .boot, .bootAlarm:
       return machine.now.nanoseconds
-    case .processTime, .threadTime:
+    case .processTime: return runTimeNow
+    case .threadTime:
       charge(current, until: machine.now)
-      return heap[process].runTime
+      return heap[current].runTime
     }
+  }
+
+  /// The clock of a process or thread by its number. Linux: `MAKE_PROCESS_CPUCLOCK()`.
+  private func read(processorClock number: Int32) throws(Errno) -> UInt64 {
+    let identifier = UInt32(bitPattern: ~(number >> 3))
+    guard number & 3 != 3 else { throw .EINVAL }
+    charge(current, until: machine.now)
+    guard let task = identifier == 0 ? current : findTask(identifier) else { throw .EINVAL }
+    let owner = heap[task].process
+    if number & 4 != 0 {
+      guard owner == process else { throw .EINVAL }
+      return heap[task].runTime
+    }
+    return heap[owner].runTime
+  }
+
+  /// Linux: `clock_settime`, `settimeofday`, `adjtimex`: time is the machine's own.
+  func refuseToSetClock(_ number: UInt64) throws(Errno) -> UInt64 {
+    _ = try read(clock: number)
+    let clock = ClockNumber(rawValue: UInt32(truncatingIfNeeded: number))
+    throw clock == .realtime ? .EPERM : .EINVAL
   }
 
   func clockTime(_ call: CallArguments) throws(Errno) -> UInt64 {
@@ -67,13 +89,35 @@ extension Kernel {
   /// Linux: `clock_nanosleep`.
   func clockSleep(_ call: CallArguments) throws(Errno) -> UInt64 {
     let now = try read(clock: call.first)
-    guard call.second & ~1 == 0 else { throw .EINVAL }
+    let number = Int32(truncatingIfNeeded: call.first)
+    switch ClockNumber(rawValue: UInt32(bitPattern: number)) {
+    case .monotonicRaw, .realtimeCoarse, .monotonicCoarse, .threadTime, .realtimeAlarm,
+      .bootAlarm:
+      throw .EOPNOTSUPP
+    default: break
+    }
     let wish: TimeSpecification = try load(at: call.third)
     guard let time = wish.duration else { throw .EINVAL }
+    if number < 0 || number == 2 { return try sleepProcessorTime(call.second, time, now) }
     guard call.second & 1 != 0 else {
       return try sleep(for: time, remainder: call.fourth)
     }
     return try sleep(for: time > now ? time - now : 0, remainder: 0)
+  }
+
+  /// Sleeps until the process has run for a time: other threads make it pass.
+  private func sleepProcessorTime(
+    _ flags: UInt64, _ time: UInt64, _ now: UInt64
+  ) throws(Errno) -> UInt64 {
+    let end = flags & 1 != 0 ? time : now &+ time
+    let key = SleepKey.object(current.raw, channel: Channel.sleep)
+    while runTimeNow < end {
+      // Nobody else runs: it never comes.
+      let isAlone = heap[process].liveTaskCount == 1
+      let limit = isAlone ? VirtualTime.never : machine.now.advanced(byNanoseconds: end - runTimeNow)
+      guard sleepInterruptibly(on: key, until: limit) else { throw .EINTR }
+    }
+    return 0
   }
 
   /// Sleeps for a time; a repetition after a stop goes on with what was left.
@@ -94,54 +138,6 @@ extension Kernel {
         throw .EINTR
       }
     }
-    return 0
-  }
-
-  /// Linux: `alarm`.
-  func setAlarm(_ call: CallArguments) -> UInt64 {
-    let left = remainingAlarm
-    let seconds = call.first & 0xFFFF_FFFF
-    heap[process].alarm =
-      seconds == 0 ? .never : machine.now.advanced(byNanoseconds: seconds * 1_000_000_000)
-    heap[process].alarmInterval = 0
-    findNextAlarm()
-    return (left + 999_999_999) / 1_000_000_000
-  }
-
-  private var remainingAlarm: UInt64 {
-    let alarm = heap[process].alarm
-    guard alarm != .never else { return 0 }
-    let now = machine.now
-    return alarm > now ? max(alarm.nanoseconds - now.nanoseconds, 1000) : 1000
-  }
-
-  private var alarmSetting: IntervalTimer {
-    IntervalTimer(
-      interval: TimeValue(nanoseconds: heap[process].alarmInterval),
-      value: TimeValue(nanoseconds: remainingAlarm))
-  }
-
-  /// Linux: `getitimer`, of real time only.
-  func intervalTimer(_ call: CallArguments) throws(Errno) -> UInt64 {
-    guard call.first == 0 else { throw .EINVAL }
-    try store(alarmSetting, at: call.second)
-    return 0
-  }
-
-  /// Linux: `setitimer`, of real time only.
-  func setIntervalTimer(_ call: CallArguments) throws(Errno) -> UInt64 {
-    guard call.first == 0 else { throw .EINVAL }
-    let old = alarmSetting
-    if call.second != 0 {
-      let new: IntervalTimer = try load(at: call.second)
-      guard let value = new.value.duration, let interval = new.interval.duration else {
-        throw .EINVAL
-      }
-      heap[process].alarm = value == 0 ? .never : machine.now.advanced(byNanoseconds: value)
-      heap[process].alarmInterval = interval
-      findNextAlarm()
-    }
-    if call.third != 0 { try store(old, at: call.third) }
     return 0
   }
 

@@ -16,12 +16,12 @@ extension Kernel {
   var nextEventTime: VirtualTime {
     var time = state.value.diskEvents.next
     if let task = state.value.timed.first { time = min(time, heap[task].deadline) }
-    return min(time, state.value.nextAlarm)
+    return min(time, nextTimer)
   }
 
   /// When the timer must interrupt the program that runs.
   var wantedTimer: VirtualTime {
-    let time = nextEventTime
+    let time = min(min(nextEventTime, state.value.nextHostLook), nextProcessorTimer)
     return state.value.runQueue.isEmpty ? time : min(time, state.value.sliceEnd)
   }
 
@@ -43,39 +43,16 @@ extension Kernel {
     while let task = state.value.timed.first, heap[task].deadline <= now {
       awaken(task, .timedOut)
     }
-    if state.value.nextAlarm <= now { takeAlarms(at: now) }
-  }
-
-  private func takeAlarms(at now: VirtualTime) {
-    var next = state.value.processes.first
-    while let process = next {
-      next = heap[process].listNext.reference
-      let alarm = heap[process].alarm
-      guard alarm <= now else { continue }
-      let interval = heap[process].alarmInterval
-      heap[process].alarm = interval == 0 ? .never : now.advanced(byNanoseconds: interval)
-      send(.SIGALRM, to: process, SignalState.Record(code: SignalInformation.fromKernel))
-    }
-    findNextAlarm()
-  }
-
-  /// Looks for the earliest alarm of all processes.
-  func findNextAlarm() {
-    var earliest = VirtualTime.never
-    var next = state.value.processes.first
-    while let process = next {
-      earliest = min(earliest, heap[process].alarm)
-      next = heap[process].listNext.reference
-    }
-    state.value.nextAlarm = earliest
-    state.value.exitWork.formUnion(.timer)
+    takeTimers(at: now)
   }
 
   /// The timer's trap: events, and the next task's turn if the slice is over.
   func handleTimer() {
     state.value.armed = .never
     takeDueEvents()
+    takeProcessorTimers()
     let now = machine.now
+    if state.value.nextHostLook <= now { lookAtHost() }
     if state.value.sliceEnd <= now {
       if state.value.runQueue.isEmpty {
         state.value.sliceEnd = now.advanced(byNanoseconds: Self.sliceNanoseconds)

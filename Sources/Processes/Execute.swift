@@ -69,6 +69,7 @@ extension Kernel {
     noteUsage(of: process, old)
     spaces.release(old)
     releaseParent(of: task)
+    freeProgramTimers(of: process)
     heap[task].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
     setRegisters(of: heap[task].stack, for: program)
     record(.programStarted, value: program.entry)

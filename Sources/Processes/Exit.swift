@@ -74,6 +74,7 @@ extension Kernel {
     releaseFiles(of: task)
     if isLast { releaseProgram(of: process) }
     charge(task, until: machine.now)
+    flushSignals(of: task)
     heap[process].liveTaskCount -= 1
     heap[task].state = .dead
     if heap[process].liveTaskCount == 0 { endForParent(process, heap[process].status) }
@@ -109,10 +110,15 @@ extension Kernel {
     activateKernelRoot()
     releaseResources(of: process)
     record(.processExited, value: UInt64(heap[process].status.value))
+    if heap[process].session == heap[process].identifier {
+      fileSystems.dropControllingTerminal()
+    }
+    heap[process].terminal = Link(nil)
+    tellOrphanedGroups(leftBy: process)
     giveChildrenToInit(process)
     heap[process].state = .zombie
-    heap[process].alarm = .never
-    findNextAlarm()
+    freeTimers(of: process)
+    flushSignals(of: process)
   }
 
   /// Gives the stack of the task that ended last to others; one that led keeps its number.
@@ -200,8 +206,8 @@ extension Kernel {
       }
     }
     let signal = status.signalNumber
-    tellParent(
-      of: process, signal == 0 ? .exited : .killed, number: signal == 0 ? status.exitCode : signal)
+    let code: ChildCode = signal == 0 ? .exited : .killed
+    tellParent(of: process, code, number: signal == 0 ? status.exitCode : signal)
   }
 
   /// Gives back the last of a dead process, and adds its usage to its parent's.

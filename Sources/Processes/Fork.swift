@@ -157,6 +157,7 @@ extension Kernel {
     heap[child].limits = heap[parent].limits
     heap[child].outOfMemoryAdjustment = heap[parent].outOfMemoryAdjustment
     heap[child].smallestAdjustment = heap[parent].smallestAdjustment
+    heap[child].terminal = heap[parent].terminal
     heap[child].started = machine.now
     return child
   }

@@ -54,7 +54,7 @@ extension Kernel {
     while let process = next {
       next = heap[process].listNext.reference
       guard process != state.value.initProcess, heap[process].state == .alive else { continue }
-      send(.SIGKILL, to: process, SignalState.Record(code: SignalInformation.fromKernel))
+      sendFromKernel(.SIGKILL, to: process)
     }
   }
 
@@ -73,7 +73,9 @@ extension Kernel {
     }
     heap[current].identity = Identity()
     let process = try makeProgramProcess()
-    let task = try makeTask(heap[process].identifier, of: process)
+    let number = heap[process].identifier
+    heap[process].terminal = Link(try fileSystems.attachConsole(toSession: number))
+    let task = try makeTask(number, of: process)
     let stack = heap[task].stack
     heap[task].folder = Link(try allocate(FolderContext(workingFolder: folder)))
     heap[task].descriptors = Link(try makeStandardDescriptors())
@@ -89,6 +91,7 @@ extension Kernel {
     record(.programStarted, value: program.entry)
     machine.channel.storeShared(
       machine.now.nanoseconds, at: ChannelLayout.firstInstructionOffset)
+    state.value.nextHostLook = machine.now.advanced(byNanoseconds: Self.hostLookNanoseconds)
     makeRunnable(task)
   }
 

@@ -113,6 +113,10 @@ extension Kernel: FileEnvironment {
     state.value.exitWork.formUnion(.timer)
   }
 
+  public func sleepInterruptibly(on key: SleepKey, until limit: VirtualTime) -> Bool {
+    suspend(on: key.value, .sleepingInterruptibly, until: limit) != .interrupted
+  }
+
   public func sleepInterruptibly(on key: SleepKey) -> Bool {
     suspend(on: key.value, .sleepingInterruptibly, until: heap[current].waitLimit) != .interrupted
   }
@@ -120,6 +124,6 @@ extension Kernel: FileEnvironment {
   public var fileByteLimit: UInt64 { heap[process].limits[Resource.fileSize.rawValue].current }
 
   public func fileByteLimitExceeded() {
-    send(.SIGXFSZ, to: current, SignalState.Record(code: SignalInformation.fromKernel))
+    sendOwn(.SIGXFSZ)
   }
 }

@@ -36,8 +36,11 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// Tasks that wait for a time, the earliest first.
   var timed = LinkedList<Reference<Task>>()
   var diskEvents: DiskEvents
-  /// The earliest alarm of any process.
-  var nextAlarm = VirtualTime.never
+  /// What is due at a time, the earliest first.
+  var timers = OrderedTree<Reference<ScheduledTimer>>()
+  var timerSequence: UInt64 = 0
+  /// When the host is to be looked at again.
+  var nextHostLook = VirtualTime.never
   var sliceEnd = VirtualTime.never
   /// What the machine's timer is set to.
   var armed = VirtualTime.never
@@ -74,6 +77,12 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var programIdentifier: UInt32 = 0
   var programStatus: WaitStatus?
   var programDiedOfMemory = false
+
+  // Signals
+  /// Signals that wait with what came with them.
+  var queuedSignalCount = 0
+  /// Signals that the host forwarded and that were taken.
+  var forwardedCount: UInt64 = 0
 
   // Sundries
   /// Boot word `audit`: the memory is checked at the end of every process.

@@ -55,7 +55,7 @@ extension Kernel: OutOfMemoryEnvironment {
       next = heap[process].listNext.reference
       guard process == victim || heap[process].space.reference == space else { continue }
       heap[process].diedOfMemory = true
-      send(.SIGKILL, to: process, SignalState.Record(code: SignalInformation.fromKernel))
+      sendFromKernel(.SIGKILL, to: process)
     }
   }
 }

@@ -52,7 +52,9 @@ public struct Process: HeapObject {
   var executor = Link<Task>(nil)
 
   /// Sent to the process as a whole.
-  var pending = SignalSet.empty
+  var pending = PendingSignals()
+  /// The terminal that controls its session, as far as it knows. Linux: `signal_struct.tty`.
+  var terminal = Link<Terminal>(nil)
   /// What its parent gets at its end; 0 for nothing.
   var exitSignal: UInt8 = Signal.SIGCHLD.number
   var status = WaitStatus.exited(0)
@@ -76,9 +78,15 @@ public struct Process: HeapObject {
   var peakResident: UInt64 = 0
   var minorFaultCount: UInt64 = 0
   var majorFaultCount: UInt64 = 0
-  /// When SIGALRM is due, and how often again. Linux: `ITIMER_REAL`.
-  var alarm = VirtualTime.never
+  /// What SIGALRM is due by, and how often again. Linux: `ITIMER_REAL`.
+  var alarm = Link<ScheduledTimer>(nil)
   var alarmInterval: UInt64 = 0
+  /// Timers of processor time. Linux: `ITIMER_VIRTUAL`, `ITIMER_PROF`.
+  var virtualTimer = ProcessorTimer()
+  var profileTimer = ProcessorTimer()
+  /// Timers of `timer_create`, the newest first.
+  var programTimers = Link<ProgramTimer>(nil)
+  var lastTimerNumber: UInt32 = 0
 
   init(identifier: UInt32, group: UInt32, session: UInt32) {
     self.identifier = identifier

@@ -141,7 +141,7 @@ extension Kernel: ProcessEnvironment {
     description.started = heap[process].started
     description.userTime = heap[process].runTime
     description.childrenTime = heap[process].childrenRunTime
-    description.pendingSignals = heap[process].pending.bits
+    description.pendingSignals = heap[process].pending.set.bits
     description.outOfMemoryAdjustment = heap[process].outOfMemoryAdjustment
     description.outOfMemoryScore = outOfMemoryScore(of: process)
     description.exitSignal = UInt32(heap[process].exitSignal)
@@ -178,7 +178,7 @@ extension Kernel: ProcessEnvironment {
     description.state = stateLetter(of: task)
     description.sleeps = description.state == 0x53 || description.state == 0x44
     description.blockedSignals = heap[task].blocked.bits
-    description.ownPendingSignals = heap[task].pending.bits
+    description.ownPendingSignals = heap[task].pending.set.bits
     description.voluntarySwitchCount = heap[task].voluntarySwitchCount
     description.forcedSwitchCount = heap[task].forcedSwitchCount
     if let folder = heap[task].folder.reference {

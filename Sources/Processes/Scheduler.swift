@@ -112,6 +112,7 @@ extension Kernel {
         return
       }
       let time = nextEventTime
+      if waitsForHost(until: time) { continue }
       guard time != .never else { stopForDeadlock() }
       let before = machine.now.nanoseconds
       machine.advance(to: time)
@@ -149,6 +150,7 @@ extension Kernel {
   func charge(_ task: Reference<Task>, until now: VirtualTime) {
     let start = heap[task].startedRunning.nanoseconds
     heap[heap[task].process].runTime &+= now.nanoseconds &- start
+    heap[task].runTime &+= now.nanoseconds &- start
     heap[task].startedRunning = now
   }
 

@@ -4,25 +4,14 @@ import KernelHeap
 import LinuxABI
 import Machine
 
-/// What a program wants done with each signal, and what came with those that are pending.
-///
-/// Linux: `struct sighand_struct`; one record for each signal instead of a queue, as for the
-/// standard signals.
+/// What a program wants done with each signal. Linux: `struct sighand_struct`.
 struct SignalState: HeapObject {
   static var cacheName: StaticString { "sighand_cache" }
   static var cacheIndex: Int { 12 }
 
-  /// What `siginfo_t` says beyond the number.
-  struct Record: BitwiseCopyable {
-    var code: Int32 = 0
-    var first: UInt64 = 0
-    var second: UInt64 = 0
-  }
-
   /// Processes that share it.
   var users: UInt32 = 1
   private var actions = InlineArray<64, SignalAction>(repeating: SignalAction())
-  private var records = InlineArray<64, Record>(repeating: Record())
 
   init() {}
 
@@ -33,17 +22,8 @@ struct SignalState: HeapObject {
     return withMemoryBlock(over: &actions) { $0.load(SignalAction.self, at: place) }
   }
 
-  mutating func record(of signal: Signal) -> Record {
-    let place = (Int(signal.number) - 1) * MemoryLayout<Record>.stride
-    return withMemoryBlock(over: &records) { $0.load(Record.self, at: place) }
-  }
-
   mutating func setAction(of signal: Signal, to action: SignalAction) {
     actions[Int(signal.number) - 1] = action
-  }
-
-  mutating func setRecord(of signal: Signal, to record: Record) {
-    records[Int(signal.number) - 1] = record
   }
 
   /// Whether the signal would do nothing if it came.

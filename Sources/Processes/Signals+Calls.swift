@@ -26,6 +26,7 @@ extension Kernel {
       var action: SignalAction = try load(at: call.second)
       guard !SignalSet.unblockable.contains(signal) else { throw .EINVAL }
       action.mask = action.mask.subtracting(.unblockable)
+      action.flags &= SignalAction.knownFlags
       heap[signals].setAction(of: signal, to: action)
       if heap[signals].ignores(signal) {
         let set = SignalSet(signal)
@@ -42,7 +43,7 @@ extension Kernel {
     let old = heap[current].blocked
     if call.second != 0 {
       let set: SignalSet = try load(at: call.second)
-      switch call.first {
+      switch call.first & 0xFFFF_FFFF {
       case 0: setBlocked(old.union(set))
       case 1: setBlocked(old.subtracting(set))
       case 2: setBlocked(set)
@@ -55,8 +56,16 @@ extension Kernel {
 
   /// Linux: `rt_sigpending`.
   func pendingSignals(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let pending = heap[current].pending.union(heap[process].pending)
-    try store(SignalSet(bits: pending.bits & heap[current].blocked.bits), at: call.first)
+    guard call.second <= 8 else { throw .EINVAL }
+    let pending = SignalSet(bits: pendingSet(of: current).bits & heap[current].blocked.bits)
+    guard call.second == 8 else {
+      for index in 0..<call.second {
+        let byte = UInt8(truncatingIfNeeded: pending.bits >> (8 * index))
+        try store(byte, at: call.first &+ index)
+      }
+      return 0
+    }
+    try store(pending, at: call.first)
     return 0
   }
 
@@ -79,90 +88,24 @@ extension Kernel {
   /// Linux: `sigaltstack`.
   func setAlternateStack(_ call: CallArguments) throws(Errno) -> UInt64 {
     let old = alternateStackNow
-    if call.first != 0 {
-      let new: SignalStack = try load(at: call.first)
-      guard !isOnAlternateStack else { throw .EPERM }
-      let mode = new.flags & 0x7FFF_FFFF
-      if mode == SignalStack.disabled {
-        heap[current].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
-      } else {
-        guard mode == 0 || mode == SignalStack.inUse else { throw .EINVAL }
-        guard new.byteCount >= SignalStack.minimum else { throw .ENOMEM }
-        heap[current].alternateStack = SignalStack(
-          base: new.base, flags: 0, byteCount: new.byteCount)
-      }
-    }
+    if call.first != 0 { try changeAlternateStack(to: load(at: call.first)) }
     if call.second != 0 { try store(old, at: call.second) }
     return 0
   }
 
-  /// What goes with a signal that the running process sends.
-  private func senderRecord(_ code: Int32) -> SignalState.Record {
-    let process = process
-    return SignalState.Record(
-      code: code, first: UInt64(heap[process].identifier) | UInt64(identity.user.real) << 32)
-  }
-
-  private func signal(_ number: UInt64) throws(Errno) -> Signal? {
-    let number = Int32(truncatingIfNeeded: number)
-    if number == 0 { return nil }
-    guard let signal = Signal(exactly: Int(number)) else { throw .EINVAL }
-    return signal
-  }
-
-  /// Linux: `kill`.
-  func kill(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let target = Int32(truncatingIfNeeded: call.first)
-    let signal = try signal(call.second)
-    let record = senderRecord(SignalInformation.fromUser)
-    if target > 0 {
-      guard let process = findProcess(UInt32(target)) else { throw .ESRCH }
-      try checkRight(toSignal: process)
-      if let signal { send(signal, to: process, record) }
-      return 0
+  func changeAlternateStack(to new: SignalStack) throws(Errno) {
+    guard !isOnAlternateStack else { throw .EPERM }
+    let mode = new.flags & ~SignalStack.disarms
+    guard mode == 0 || mode == SignalStack.inUse || mode == SignalStack.disabled else {
+      throw .EINVAL
     }
-    guard target != -1 else { return try killAll(signal, record) }
-    guard target != .min else { throw .ESRCH }
-    let group = target == 0 ? heap[process].group : UInt32(-target)
-    guard send(signal, toGroup: group, record) > 0 else { throw .ESRCH }
-    return 0
-  }
-
-  private func killAll(_ signal: Signal?, _ record: SignalState.Record) throws(Errno) -> UInt64 {
-    let caller = process
-    var count = 0
-    var next = state.value.processes.first
-    while let process = next {
-      next = heap[process].listNext.reference
-      guard process != caller, process != state.value.initProcess else { continue }
-      count += 1
-      if let signal { send(signal, to: process, record) }
+    if mode == SignalStack.disabled {
+      heap[current].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
+      return
     }
-    guard count > 0 else { throw .ESRCH }
-    return 0
-  }
-
-  private func checkRight(toSignal target: Reference<Process>) throws(Errno) {
-    let own = identity
-    let other = identity(of: target).user
-    let isOwn =
-      own.user.effective == other.saved || own.user.effective == other.real
-      || own.user.real == other.saved || own.user.real == other.real
-    guard isOwn || target == process || own.can(.killOthers) else { throw .EPERM }
-  }
-
-  /// Linux: `tgkill`; `tkill` without a group.
-  func killTask(group: UInt64?, task number: UInt64, signal: UInt64) throws(Errno) -> UInt64 {
-    let number = Int32(truncatingIfNeeded: number)
-    guard number > 0 else { throw .EINVAL }
-    if let group, Int32(truncatingIfNeeded: group) <= 0 { throw .EINVAL }
-    let signal = try self.signal(signal)
-    guard let task = findTask(UInt32(number)) else { throw .ESRCH }
-    let process = heap[task].process
-    if let group, UInt32(truncatingIfNeeded: group) != heap[process].identifier { throw .ESRCH }
-    try checkRight(toSignal: process)
-    if let signal { send(signal, to: task, senderRecord(SignalInformation.fromThread)) }
-    return 0
+    guard new.byteCount >= SignalStack.minimum else { throw .ENOMEM }
+    heap[current].alternateStack = SignalStack(
+      base: new.base, flags: new.flags & SignalStack.disarms, byteCount: new.byteCount)
   }
 }
 

@@ -19,7 +19,9 @@ extension Kernel {
     while true {
       if mustEnd(task) { exitTask(heap[process].status) }
       if heap[process].isStopped { stayStopped() }
-      guard let signal = takeSignal() else { break }
+      let allowed = SignalSet(bits: ~heap[task].blocked.bits)
+      guard let information = takeSignal(of: allowed) else { break }
+      let signal = Signal(UInt8(information.signal))
       guard let signals = heap[process].signals.reference else { return }
       let action = heap[signals].action(of: signal)
       switch action.handler {
@@ -28,7 +30,7 @@ extension Kernel {
       default:
         settleInterruptedCall(handler: action)
         leaveSequence()
-        enterHandler(signal, action, heap[signals].record(of: signal))
+        enterHandler(signal, action, information)
       }
     }
     settleInterruptedCall(handler: nil)
@@ -39,23 +41,41 @@ extension Kernel {
     }
   }
 
-  /// Takes the next signal out of the pending ones: those of an instruction first.
-  private func takeSignal() -> Signal? {
+  /// Takes the next signal of a set that is pending for the running task: those of an
+  /// instruction first, then its own, then its process's, each by number.
+  ///
+  /// Linux: `dequeue_signal()`.
+  public func takeSignal(of set: SignalSet) -> SignalInformation? {
     let task = current
     let process = process
-    let own = heap[task].pending.subtracting(heap[task].blocked)
-    let shared = heap[process].pending.subtracting(heap[task].blocked)
-    let all = own.union(shared)
-    let urgent = SignalSet(bits: own.bits & SignalSet.synchronous.bits)
+    let own = SignalSet(bits: heap[task].pending.set.bits & set.bits)
+    let shared = SignalSet(bits: heap[process].pending.set.bits & set.bits)
     let kill = SignalSet(.SIGKILL)
-    let candidate = all.contains(.SIGKILL) ? kill : urgent.isEmpty ? all : urgent
-    guard let signal = candidate.first else { return nil }
-    if own.contains(signal) {
-      heap[task].pending = heap[task].pending.subtracting(SignalSet(signal))
-    } else {
-      heap[process].pending = heap[process].pending.subtracting(SignalSet(signal))
+    if own.union(shared).contains(.SIGKILL) {
+      return take(.SIGKILL, isOwn: kill.bits & own.bits != 0)
     }
-    return signal
+    let urgent = SignalSet(bits: own.bits & SignalSet.synchronous.bits)
+    if let signal = urgent.first ?? own.first { return take(signal, isOwn: true) }
+    let urgentShared = SignalSet(bits: shared.bits & SignalSet.synchronous.bits)
+    guard let signal = urgentShared.first ?? shared.first else { return nil }
+    return take(signal, isOwn: false)
+  }
+
+  private func take(_ signal: Signal, isOwn: Bool) -> SignalInformation {
+    var pending = isOwn ? heap[current].pending : heap[process].pending
+    let entry = pending.take(signal, in: heap)
+    if isOwn {
+      heap[current].pending = pending
+    } else {
+      heap[process].pending = pending
+    }
+    // What went with it was lost for want of room.
+    guard let entry else { return SignalInformation(signal, code: SignalInformation.fromUser) }
+    var information = heap[entry].information
+    freeQueued(entry)
+    if signal == .SIGALRM { restartAlarm() }
+    if information.code == SignalInformation.fromTimer { restartTimer(&information) }
+    return information
   }
 
   private func actByDefault(_ signal: Signal) {
@@ -70,6 +90,8 @@ extension Kernel {
   /// Sleeps until SIGCONT or SIGKILL. Linux: `do_signal_stop()`.
   private func stop(by signal: Signal) {
     let process = process
+    // Nobody could resume it again.
+    if signal != .SIGSTOP, isOrphaned(heap[process].group) { return }
     heap[process].isStopped = true
     heap[process].untoldChange = .stopped(signal)
     stopOthers(of: process)

@@ -13,7 +13,7 @@ extension Kernel {
   /// Lets the program go on in its handler; a stack without room ends it with SIGSEGV.
   ///
   /// - Context: may sleep.
-  func enterHandler(_ signal: Signal, _ action: SignalAction, _ record: SignalState.Record) {
+  func enterHandler(_ signal: Signal, _ action: SignalAction, _ information: SignalInformation) {
     let task = current
     let stack = heap[task].stack
     var frame = SignalFrame()
@@ -21,10 +21,7 @@ extension Kernel {
     frame.registers = savedRegisters(of: stack)
     frame.mask = heap[task].savedMask ?? heap[task].blocked
     frame.stack = alternateStackNow
-    frame.information.signal = Int32(signal.number)
-    frame.information.code = record.code
-    frame.information.first = record.first
-    frame.information.second = record.second
+    frame.information = information
     let places = framePlaces(action, stack)
     let address = places.frame
     frame.registers.floatingPoint = places.floatingPoint
@@ -41,7 +38,10 @@ extension Kernel {
     machine.setRegister(.general2, of: stack, to: address + SignalFrame.contextOffset)
     machine.setRegister(.result, of: stack, to: 0)
     machine.setRegister(.stackPointer, of: stack, to: address)
-    machine.setRegister(.instructionPointer, of: stack, to: action.handler)
+    setInstructionPointer(action.handler, of: stack)
+    if heap[task].alternateStack.flags & SignalStack.disarms != 0 {
+      heap[task].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
+    }
     let flags = machine.register(.flags, of: stack)
     machine.setRegister(.flags, of: stack, to: flags & ~Self.flagsClearedForHandlers)
     var mask = heap[task].blocked.union(action.mask)
@@ -59,6 +59,16 @@ extension Kernel {
   private static var flagsOfPrograms: UInt64 { 0x0005_0DD5 }
   /// Bytes below the stack pointer that a function without calls may use.
   private static var redZone: UInt64 { 128 }
+
+  /// Where the program goes on; an address that no processor has ends in SIGSEGV there.
+  private func setInstructionPointer(_ address: UInt64, of stack: KernelStack) {
+    let upper = address >> 47
+    guard upper == 0 || upper == 0x1FFFF else {
+      machine.setRegister(.instructionPointer, of: stack, to: 0)
+      return force(.SIGSEGV, code: SignalInformation.fromKernel, address: 0)
+    }
+    machine.setRegister(.instructionPointer, of: stack, to: address)
+  }
 
   private func stored(_ frame: SignalFrame, at address: UInt64) -> Bool {
     do {
@@ -128,7 +138,7 @@ extension Kernel {
   /// Whether the program runs on its alternate stack. Linux: `on_sig_stack()`.
   var isOnAlternateStack: Bool {
     let other = heap[current].alternateStack
-    guard other.byteCount > 0 else { return false }
+    guard other.byteCount > 0, other.flags & SignalStack.disarms == 0 else { return false }
     let pointer = machine.register(.stackPointer, of: heap[current].stack)
     return pointer > other.base && pointer &- other.base <= other.byteCount
   }
@@ -139,7 +149,8 @@ extension Kernel {
     if stack.byteCount == 0 {
       stack.flags = SignalStack.disabled
     } else {
-      stack.flags = isOnAlternateStack ? SignalStack.inUse : 0
+      let kept = stack.flags & SignalStack.disarms
+      stack.flags = (isOnAlternateStack ? SignalStack.inUse : 0) | kept
     }
     return stack
   }
@@ -184,7 +195,7 @@ extension Kernel {
     machine.setRegister(.result, of: stack, to: saved.rax)
     machine.setRegister(.general1, of: stack, to: saved.rcx)
     machine.setRegister(.stackPointer, of: stack, to: saved.rsp)
-    machine.setRegister(.instructionPointer, of: stack, to: saved.rip)
+    setInstructionPointer(saved.rip, of: stack)
     let flags = machine.register(.flags, of: stack) & ~Self.flagsOfPrograms
     machine.setRegister(
       .flags, of: stack, to: flags | (saved.flags & Self.flagsOfPrograms))
@@ -219,8 +230,8 @@ extension Kernel {
     }
     restore(frame.registers, to: stack)
     setBlocked(frame.mask)
-    heap[current].alternateStack = SignalStack(
-      base: frame.stack.base, flags: 0, byteCount: frame.stack.byteCount)
+    // What is wrong with it is passed over. Linux: `restore_altstack()`.
+    try? changeAlternateStack(to: frame.stack)
     return frame.registers.rax
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import FileSystems
 import IntrusiveStructures
 import KernelHeap
 import LinuxABI
@@ -11,16 +12,69 @@ import MemoryUnits
 ///
 /// Linux: `kernel/signal.c`, `__send_signal_locked()`, `complete_signal()`.
 extension Kernel {
-  /// Sends a signal to a process as a whole.
+  /// Sends a signal to a process as a whole; false where `sigqueue` finds no room.
   ///
   /// - Context: any; does not sleep.
-  func send(_ signal: Signal, to process: Reference<Process>, _ record: SignalState.Record) {
-    guard heap[process].state == .alive else { return }
+  @discardableResult
+  func send(
+    _ information: SignalInformation, to process: Reference<Process>,
+    _ origin: SignalOrigin = .kill
+  ) -> Bool {
+    let signal = Signal(UInt8(information.signal))
+    guard heap[process].state == .alive else { return true }
     let task = target(of: signal, in: process)
-    guard prepare(signal, for: process, task: task, record) else { return }
-    heap[process].pending = heap[process].pending.union(SignalSet(signal))
+    guard prepare(signal, for: process, task: task) else { return true }
+    var pending = heap[process].pending
+    let isSent = add(information, to: &pending, of: process, origin)
+    heap[process].pending = pending
+    guard isSent else { return false }
     notice(signal, task)
     if signal == .SIGKILL { endOfKilled(process) }
+    return true
+  }
+
+  /// Sends a signal to one task; false where `sigqueue` finds no room.
+  @discardableResult
+  func send(
+    _ information: SignalInformation, to task: Reference<Task>, _ origin: SignalOrigin = .kill
+  ) -> Bool {
+    let signal = Signal(UInt8(information.signal))
+    let process = heap[task].process
+    guard heap[process].state == .alive, heap[task].state != .dead else { return true }
+    guard prepare(signal, for: process, task: task) else { return true }
+    var pending = heap[task].pending
+    let isSent = add(information, to: &pending, of: process, origin)
+    heap[task].pending = pending
+    guard isSent else { return false }
+    notice(signal, task)
+    if signal == .SIGKILL { endOfKilled(process) }
+    return true
+  }
+
+  /// Sends a signal of the kernel's own. Linux: `SEND_SIG_PRIV`.
+  func sendFromKernel(_ signal: Signal, to process: Reference<Process>) {
+    send(SignalInformation(signal, code: SignalInformation.fromKernel), to: process, .kernel)
+  }
+
+  /// Sends the running task a signal for what it did, as if by itself. Linux: `send_sig()`.
+  func sendOwn(_ signal: Signal) {
+    let information = SignalInformation(
+      signal, code: SignalInformation.fromUser, sender: heap[process].identifier,
+      user: identity.user.real)
+    send(information, to: current)
+  }
+
+  private func add(
+    _ information: SignalInformation, to pending: inout PendingSignals,
+    of process: Reference<Process>, _ origin: SignalOrigin
+  ) -> Bool {
+    let signal = Signal(UInt8(information.signal))
+    if !signal.isQueued, pending.set.contains(signal) { return true }
+    // SIGKILL tells nothing but itself. Linux: `SEND_SIG_NOINFO`'s short cut.
+    let entry = signal == .SIGKILL ? nil : makeQueued(information, for: process, origin)
+    if entry == nil, origin == .queue, signal.isQueued { return false }
+    pending.add(signal, entry, in: heap)
+    return true
   }
 
   /// The thread that takes a signal of its process: the leader if it wants it, or the first that
@@ -43,15 +97,6 @@ extension Kernel {
     }
   }
 
-  /// Sends a signal to one task.
-  func send(_ signal: Signal, to task: Reference<Task>, _ record: SignalState.Record) {
-    let process = heap[task].process
-    guard heap[process].state == .alive, heap[task].state != .dead else { return }
-    guard prepare(signal, for: process, task: task, record) else { return }
-    heap[task].pending = heap[task].pending.union(SignalSet(signal))
-    notice(signal, task)
-  }
-
   /// Sends the running task a signal that it cannot escape: a fault of its own.
   ///
   /// Linux: `force_sig_info()`.
@@ -65,18 +110,18 @@ extension Kernel {
         heap[signals].setAction(of: signal, to: SignalAction())
         heap[task].blocked = heap[task].blocked.subtracting(SignalSet(signal))
       }
-      heap[signals].setRecord(
-        of: signal, to: SignalState.Record(code: code, first: address, second: 0))
     }
     record(.signalSent, detail: UInt16(signal.number), owner: heap[process].identifier)
-    heap[task].pending = heap[task].pending.union(SignalSet(signal))
+    var pending = heap[task].pending
+    _ = add(
+      SignalInformation(signal, code: code, first: address), to: &pending, of: process, .kernel)
+    heap[task].pending = pending
     notice(signal, task)
   }
 
-  /// Enters what comes with a signal, and its effects on stops; false if it does nothing.
+  /// Enters a signal's effects on stops; false if it does nothing else.
   private func prepare(
-    _ signal: Signal, for process: Reference<Process>, task: Reference<Task>,
-    _ record: SignalState.Record
+    _ signal: Signal, for process: Reference<Process>, task: Reference<Task>
   ) -> Bool {
     // Init cannot be killed, nor does it handle any signal.
     guard process != state.value.initProcess else { return false }
@@ -90,19 +135,22 @@ extension Kernel {
     } else if signal == .SIGKILL {
       resumeStopped(process)
     }
-    if heap[signals].ignores(signal) && !heap[task].blocked.contains(signal) { return false }
-    let pending = heap[process].pending.union(heap[task].pending)
-    if !pending.contains(signal) { heap[signals].setRecord(of: signal, to: record) }
-    return true
+    // What is blocked waits, whatever would become of it. Linux: `sig_ignored()`.
+    let isWaited = heap[task].blocked.union(heap[task].waitedSignals).contains(signal)
+    return isWaited || !heap[signals].ignores(signal)
   }
 
   /// Takes signals out of all that is pending. Linux: `flush_sigqueue_mask()` of each thread.
   func forget(_ set: SignalSet, of process: Reference<Process>) {
-    heap[process].pending = heap[process].pending.subtracting(set)
+    var pending = heap[process].pending
+    remove(set, from: &pending)
+    heap[process].pending = pending
     var next = heap[process].tasks.first
     while let task = next {
       next = heap[task].threadNext.reference
-      heap[task].pending = heap[task].pending.subtracting(set)
+      var own = heap[task].pending
+      remove(set, from: &own)
+      heap[task].pending = own
     }
   }
 
@@ -122,38 +170,37 @@ extension Kernel {
     }
   }
 
-  /// Wakes a task for a signal that it does not block.
+  /// Wakes a task for a signal that it does not block, or waits for.
   private func notice(_ signal: Signal, _ task: Reference<Task>) {
+    fileSystems.signalsChanged()
+    if signal == .SIGKILL { interruptForEnd(task) }
+    let process = heap[task].process
+    var next = heap[process].tasks.first
+    while let waiter = next {
+      next = heap[waiter].threadNext.reference
+      let waits = heap[waiter].waitedSignals.contains(signal)
+      if waits, heap[waiter].state == .sleepingInterruptibly { awaken(waiter, .interrupted) }
+    }
     guard !heap[task].blocked.contains(signal) else { return }
     if task == current { state.value.exitWork.formUnion(.signals) }
     if heap[task].state == .sleepingInterruptibly { awaken(task, .interrupted) }
-    if signal == .SIGKILL { interruptForEnd(task) }
   }
 
   /// Whether a signal would be delivered to a task now.
   func hasDeliverableSignal(_ task: Reference<Task>) -> Bool {
     if mustEnd(task) || heap[heap[task].process].isStopped { return true }
-    let pending = heap[task].pending.union(heap[heap[task].process].pending)
+    let pending = pendingSet(of: task)
     return !pending.subtracting(heap[task].blocked).isEmpty
+  }
+
+  /// What is pending for a task or its process.
+  func pendingSet(of task: Reference<Task>) -> SignalSet {
+    heap[task].pending.set.union(heap[heap[task].process].pending.set)
   }
 
   /// Whether a task is to end as soon as it looks. Linux: `fatal_signal_pending()`.
   func isDying(_ task: Reference<Task>) -> Bool {
-    let pending = heap[task].pending.union(heap[heap[task].process].pending)
-    return mustEnd(task) || pending.contains(.SIGKILL)
-  }
-
-  /// Sends a signal to each process of a group; how many there were.
-  func send(_ signal: Signal?, toGroup group: UInt32, _ record: SignalState.Record) -> Int {
-    var count = 0
-    var next = state.value.processes.first
-    while let process = next {
-      next = heap[process].listNext.reference
-      guard heap[process].group == group, heap[process].state == .alive else { continue }
-      count += 1
-      if let signal { send(signal, to: process, record) }
-    }
-    return count
+    mustEnd(task) || pendingSet(of: task).contains(.SIGKILL)
   }
 
   /// Changes what the running task blocks.
@@ -169,17 +216,17 @@ extension Kernel {
     var signal = Signal(exactly: Int(heap[process].exitSignal))
     if code == .stopped || code == .continued {
       signal = .SIGCHLD
-      if let signals = heap[parent].signals.reference,
-        heap[signals].action(of: .SIGCHLD).flags & SignalAction.noChildStop != 0
-      {
-        return
+      if let signals = heap[parent].signals.reference {
+        let action = heap[signals].action(of: .SIGCHLD)
+        let ignores = action.handler == SignalAction.ignoringHandler
+        if ignores || action.flags & SignalAction.noChildStop != 0 { return }
       }
     }
     guard let signal else { return }
-    let user = UInt64(identity(of: process).user.real)
-    let identity = UInt64(heap[process].identifier) | user << 32
-    send(
-      signal, to: parent,
-      SignalState.Record(code: code.rawValue, first: identity, second: UInt64(number)))
+    var information = SignalInformation(
+      signal, code: code.rawValue, sender: heap[process].identifier,
+      user: identity(of: process).user.real, value: UInt64(number))
+    information.third = heap[process].runTime / 10_000_000
+    send(information, to: parent, .kernel)
   }
 }

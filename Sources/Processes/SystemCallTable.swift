@@ -52,6 +52,19 @@ extension Kernel {
     case .ppoll: return try pollWithMask(call)
     case .select: return try select(call)
     case .pselect6: return try selectWithMask(call)
+    case .epoll_create: return try makeEventPoll(size: call.first)
+    case .epoll_create1: return try makeEventPoll(flags: call.first)
+    case .epoll_ctl: return try controlEventPoll(call)
+    case .epoll_wait: return try waitForEvents(call)
+    case .epoll_pwait: return try waitForEventsWithMask(call)
+    case .epoll_pwait2: return try waitForEventsUntil(call)
+    case .eventfd: return try makeEventCounter(call.first, flags: 0)
+    case .eventfd2: return try makeEventCounter(call.first, flags: call.second)
+    case .timerfd_create: return try makeTimerFile(call)
+    case .timerfd_settime: return try setTimerFile(call)
+    case .timerfd_gettime: return try timerFileSetting(call)
+    case .signalfd: return try makeSignalFile(call, flags: 0)
+    case .signalfd4: return try makeSignalFile(call, flags: call.fourth)
     case .ftruncate: return try cut(descriptor: call.first, to: call.second)
     case .fchmod: return try setPermissions(descriptor: call.first, call.second)
     case .fchown: return try setOwner(descriptor: call.first, call.second, call.third)
@@ -198,6 +211,10 @@ extension Kernel {
     case .kill: return try kill(call)
     case .tgkill: return try killTask(group: call.first, task: call.second, signal: call.third)
     case .tkill: return try killTask(group: nil, task: call.first, signal: call.second)
+    case .rt_sigqueueinfo: return try queueSignal(call)
+    case .rt_tgsigqueueinfo: return try queueTaskSignal(call)
+    case .rt_sigtimedwait: return try waitForSignal(call)
+    case .vhangup: return try hangUpTerminal()
 
     // Time
     case .clock_gettime: return try clockTime(call)
@@ -206,9 +223,16 @@ extension Kernel {
     case .time: return try time(call)
     case .nanosleep: return try sleep(call)
     case .clock_nanosleep: return try clockSleep(call)
-    case .alarm: return setAlarm(call)
+    case .alarm: return try setAlarm(call)
     case .getitimer: return try intervalTimer(call)
     case .setitimer: return try setIntervalTimer(call)
+    case .timer_create: return try createTimer(call)
+    case .timer_settime: return try setProgramTimer(call)
+    case .timer_gettime: return try programTimerSetting(call)
+    case .timer_getoverrun: return try programTimerOverruns(call)
+    case .timer_delete: return try deleteTimer(call)
+    case .clock_settime: return try refuseToSetClock(call.first)
+    case .settimeofday: throw .EPERM
 
     // The machine
     case .uname: return try systemName(call)
@@ -231,6 +255,8 @@ extension Kernel {
       .rt_sigsuspend:
       .withoutHandler
     case .futex: futexRestart
+    // These say so and are not made again, whatever the signal did.
+    case .epoll_wait, .epoll_pwait, .epoll_pwait2, .rt_sigtimedwait: .none
     default: .system
     }
   }

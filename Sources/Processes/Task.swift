@@ -83,8 +83,10 @@ public struct Task: HeapObject {
   var timedPrevious = Link<Task>(nil)
 
   /// Sent to this task alone, and not yet delivered.
-  var pending = SignalSet.empty
+  var pending = PendingSignals()
   var blocked = SignalSet.empty
+  /// What `rt_sigtimedwait` waits for. Linux: `real_blocked`, the other way round.
+  var waitedSignals = SignalSet.empty
   /// The mask to restore once a handler has its frame. Linux: `saved_sigmask`.
   var savedMask: SignalSet?
   var alternateStack = SignalStack(base: 0, flags: SignalStack.disabled, byteCount: 0)
@@ -105,6 +107,8 @@ public struct Task: HeapObject {
   /// How often it gave the CPU away, and how often it was taken. Linux: `nvcsw`, `nivcsw`.
   var voluntarySwitchCount: UInt64 = 0
   var forcedSwitchCount: UInt64 = 0
+  /// Nanoseconds for which it had the CPU.
+  var runTime: UInt64 = 0
   /// When it last got the CPU.
   var startedRunning = VirtualTime.zero
 

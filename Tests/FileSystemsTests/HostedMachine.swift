@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FileSystems
+import LinuxABI
 import Machine
 import MemoryEvents
 import MemoryUnits
@@ -22,6 +23,11 @@ final class TestHost {
   var input: [UInt8] = []
   var output: [UInt8] = []
   var error: [UInt8] = []
+  /// Timers that are started, and what the terminal of the one process and its signals are.
+  var timers: [UInt32] = []
+  var terminal: UInt32 = 0
+  var sentSignals: [String] = []
+  var pendingSignal: Signal?
   /// Streams that nobody reads.
   var closedStreams: UInt64 = 0
   var windowCount = 0

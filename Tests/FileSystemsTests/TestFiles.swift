@@ -109,6 +109,45 @@ struct TestEnvironment: FileEnvironment {
   }
   func dropFilePages() { host.dropCount += 1 }
   func mayInspect(_ process: UInt32) -> Bool { !host.hidesMemory }
+  func sleepInterruptibly(on key: SleepKey, until limit: VirtualTime) -> Bool {
+    sleepInterruptibly(on: key)
+  }
+
+  func start(_ timer: Reference<ScheduledTimer>, at time: VirtualTime) {
+    heap[timer].deadline = time
+    heap[timer].isQueued = true
+    host.timers.append(timer.raw)
+  }
+
+  func stop(_ timer: Reference<ScheduledTimer>) {
+    heap[timer].isQueued = false
+    host.timers.removeAll { $0 == timer.raw }
+  }
+
+  var terminalClient: TerminalClient {
+    TerminalClient(
+      group: 2, session: 2, isLeader: true, isPrivileged: true, isOrphaned: false,
+      terminal: Link<Terminal>(raw: host.terminal).reference)
+  }
+
+  func send(_ signal: Signal, toGroup group: UInt32) {
+    host.sentSignals.append("\(signal.number) to group \(group)")
+  }
+  func send(_ signal: Signal, toLeaderOf session: UInt32) {
+    host.sentSignals.append("\(signal.number) to leader \(session)")
+  }
+  func isIgnored(_ signal: Signal) -> Bool { false }
+  func setTerminal(_ terminal: Reference<Terminal>?) { host.terminal = terminal?.raw ?? 0 }
+  func clearTerminal(ofSession session: UInt32) { host.terminal = 0 }
+  func session(ofGroup group: UInt32) -> UInt32? { group == 2 ? 2 : nil }
+  func hasSignal(of set: SignalSet) -> Bool { host.pendingSignal.map(set.contains) ?? false }
+  func takeSignal(of set: SignalSet) -> SignalInformation? {
+    guard let signal = host.pendingSignal, set.contains(signal) else { return nil }
+    host.pendingSignal = nil
+    return SignalInformation(signal, code: SignalInformation.fromUser, sender: 7, user: 0)
+  }
+  var hasForwardedSignal: Bool { false }
+  func takeForwardedSignals() {}
 
   func describe(process number: UInt32) -> ProcessDescription? {
     guard host.processes.contains(number) else { return nil }
