@@ -16,7 +16,9 @@ extension FileSystems {
   /// A new pseudo terminal's master. Linux: `ptmx_open()`.
   ///
   /// - Throws: ENOSPC where there are too many, ENOMEM.
-  func openMaster(_ inode: Reference<Inode>, flags: OpenFlags) throws(Errno) -> Reference<OpenFile> {
+  func openMaster(
+    _ inode: Reference<Inode>, flags: OpenFlags
+  ) throws(Errno) -> Reference<OpenFile> {
     var number: UInt32 = 0
     while findTerminal(number) != nil { number += 1 }
     guard number < Self.pseudoTerminalLimit else { throw .ENOSPC }

@@ -11,7 +11,7 @@ import MemoryUnits
 /// Linux: `wait_queue_entry_t` of a file's wait queue.
 struct Watch: HeapObject {
   static var cacheName: StaticString { "eppoll_entry" }
-  static var cacheIndex: Int { 46 }
+  static var cacheIndex: Int { 60 }
 
   /// Whom it tells.
   enum Owner: BitwiseCopyable {

@@ -114,7 +114,8 @@ extension Kernel {
     while runTimeNow < end {
       // Nobody else runs: it never comes.
       let isAlone = heap[process].liveTaskCount == 1
-      let limit = isAlone ? VirtualTime.never : machine.now.advanced(byNanoseconds: end - runTimeNow)
+      let left = end - min(runTimeNow, end)
+      let limit = isAlone ? VirtualTime.never : machine.now.advanced(byNanoseconds: left)
       guard sleepInterruptibly(on: key, until: limit) else { throw .EINTR }
     }
     return 0

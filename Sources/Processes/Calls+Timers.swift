@@ -46,7 +46,8 @@ extension Kernel {
     case 1, 2:
       let timer = which == 1 ? heap[process].virtualTimer : heap[process].profileTimer
       let ran = runTimeNow
-      let left = timer.deadline == 0 ? 0 : max(timer.deadline > ran ? timer.deadline - ran : 0, 1000)
+      let rest = timer.deadline > ran ? timer.deadline - ran : 0
+      let left = timer.deadline == 0 ? 0 : max(rest, 1000)
       return IntervalTimer(
         interval: TimeValue(nanoseconds: timer.interval), value: TimeValue(nanoseconds: left))
     default: throw .EINVAL

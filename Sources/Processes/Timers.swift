@@ -17,7 +17,7 @@ struct ProcessorTimer: BitwiseCopyable {
 /// A timer of `timer_create`. Linux: `struct k_itimer`.
 struct ProgramTimer: HeapObject {
   static var cacheName: StaticString { "posix_timers_cache" }
-  static var cacheIndex: Int { 47 }
+  static var cacheIndex: Int { 61 }
 
   let number: UInt32
   let process: Reference<Process>
