@@ -15,6 +15,7 @@ public struct PageBlocks: BitwiseCopyable, Sendable {
   static var shift: UInt32 { 9 }
 
   /// Linux: `get_pageblock_migratetype()`.
+  @inline(__always)  // For `BuddyLists.free`, which says what it saves.
   public func mobility(of frame: PageFrameNumber) -> Mobility {
     Mobility(rawValue: mobilities[Int(frame.value >> Self.shift)]) ?? .unmovable
   }
