@@ -31,6 +31,8 @@ extension AddressSpaces {
   ) throws(MemoryError) {
     guard start.isPageAligned else { throw .invalidArgument }
     guard byteCount > .zero else { return }
+    // Beyond the programs' half is a hole like any other.
+    guard start.value < Format.userLimit.value else { throw .outOfMemory }
     let range = try checkedRange(start, byteCount)
     var page = range.start
     var hasHole = false

@@ -31,6 +31,7 @@ extension AddressSpaces {
     guard start.isPageAligned, newByteCount > .zero, byteCount > .zero,
       newByteCount.value <= Format.userLimit.value
     else { throw .invalidArgument }
+    guard start.value < Format.userLimit.value else { throw .badAddress }
     let old = try checkedRange(start, byteCount)
     let count = newByteCount.pagesRoundedUp
     if case .fixed(let target) = placement {

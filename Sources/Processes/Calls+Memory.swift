@@ -68,7 +68,12 @@ extension Kernel {
     return try withFile(call.fifth) { (file) throws(Errno) in
       try addSource(file, pageIndex: call.sixth >> 12, isShared: isShared, to: &request)
       let complete = request
-      return try memoryResult { () throws(MemoryError) in try spaces.map(space, complete).value }
+      // Linux: `mmap_zero()`.
+      let isNew = isShared && heap[file].behaviour == .zero
+      return try memoryResult { () throws(MemoryError) in
+        isNew
+          ? try spaces.mapShared(space, complete).value : try spaces.map(space, complete).value
+      }
     }
   }
 
@@ -82,7 +87,11 @@ extension Kernel {
     _ file: Reference<OpenFile>, pageIndex: UInt64, isShared: Bool, to request: inout MapRequest
   ) throws(Errno) {
     guard heap[file].flags.mayRead else { throw .EACCES }
-    if heap[file].behaviour == .zero, !isShared { return }
+    if heap[file].behaviour == .zero {
+      guard !isShared || heap[file].flags.mayWrite || !request.protection.contains(.write)
+      else { throw .EACCES }
+      return
+    }
     guard heap[file].behaviour == .regular,
       let cached = heap[heap[file].inode].file.reference
     else { throw .ENODEV }
@@ -199,7 +208,9 @@ extension Kernel {
   }
 
   /// Linux: `mlock`, `mlock2`: the pages become resident; without swap, anonymous ones stay.
-  func lockMemory(_ address: UInt64, _ byteCount: UInt64) throws(Errno) -> UInt64 {
+  func lockMemory(
+    _ address: UInt64, _ byteCount: UInt64, _ advice: MemoryAdvice = .populateForReading
+  ) throws(Errno) -> UInt64 {
     let start = address & ~4095
     let (end, overflow) = address.addingReportingOverflow(byteCount)
     guard !overflow else { throw .EINVAL }
@@ -207,8 +218,13 @@ extension Kernel {
     try memoryResult { () throws(MemoryError) in
       try spaces.advise(
         space, from: VirtualAddress(start), byteCount: ByteCount(end - start),
-        .populateForReading)
+        advice)
     }
     return 0
+  }
+
+  /// Linux: `munlock`: nothing is locked, so only the range is looked at.
+  func unlockMemory(_ address: UInt64, _ byteCount: UInt64) throws(Errno) -> UInt64 {
+    try lockMemory(address, byteCount, .none)
   }
 }

@@ -126,12 +126,12 @@ extension Kernel {
 
   /// Linux: `getrlimit`, `setrlimit`, `prlimit64`.
   func changeLimit(
-    of number: UInt64, _ resource: UInt64, new: UInt64, old: UInt64
+    of number: UInt64, _ resource: UInt64, new: UInt64?, old: UInt64?
   ) throws(Errno) -> UInt64 {
     let target = try processOrSelf(number)
     let index = try self.resource(resource)
     let current = heap[target].limits[index]
-    if new != 0 {
+    if let new {
       let limit: ResourceLimit = try load(at: new)
       guard limit.current <= limit.maximum else { throw .EINVAL }
       let isPrivileged = identity.can(.useResources)
@@ -139,7 +139,7 @@ extension Kernel {
       heap[target].limits[index] = limit
       applyLimit(limit, index, to: target)
     }
-    if old != 0 { try store(current, at: old) }
+    if let old { try store(current, at: old) }
     return 0
   }
 

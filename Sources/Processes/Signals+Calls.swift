@@ -103,7 +103,10 @@ extension Kernel {
       heap[current].alternateStack = SignalStack(base: 0, flags: 0, byteCount: 0)
       return
     }
-    guard new.byteCount >= SignalStack.minimum else { throw .ENOMEM }
+    // What is so already is no change, none at all included. Linux: `do_sigaltstack()`.
+    let kept = heap[current].alternateStack
+    let isKept = new.base == kept.base && new.byteCount == kept.byteCount
+    guard isKept || new.byteCount >= SignalStack.minimum else { throw .ENOMEM }
     heap[current].alternateStack = SignalStack(
       base: new.base, flags: new.flags & SignalStack.disarms, byteCount: new.byteCount)
   }

@@ -143,7 +143,8 @@ extension Kernel {
     case .mincore: return try residency(call)
     case .msync: return try synchronizeMemory(call)
     case .mlock, .mlock2: return try lockMemory(call.first, call.second)
-    case .munlock, .mlockall, .munlockall: return 0
+    case .munlock: return try unlockMemory(call.first, call.second)
+    case .mlockall, .munlockall: return 0
 
     // Processes
     case .getpid: return UInt64(heap[process].identifier)
@@ -172,10 +173,12 @@ extension Kernel {
     case .prctl: return try controlProcess(call)
     case .sched_yield: return yieldProcessor()
     case .sched_getaffinity: return try processorMask(call)
-    case .getrlimit: return try changeLimit(of: 0, call.first, new: 0, old: call.second)
-    case .setrlimit: return try changeLimit(of: 0, call.first, new: call.second, old: 0)
+    case .getrlimit: return try changeLimit(of: 0, call.first, new: nil, old: call.second)
+    case .setrlimit: return try changeLimit(of: 0, call.first, new: call.second, old: nil)
     case .prlimit64:
-      return try changeLimit(of: call.first, call.second, new: call.third, old: call.fourth)
+      return try changeLimit(
+        of: call.first, call.second, new: call.third == 0 ? nil : call.third,
+        old: call.fourth == 0 ? nil : call.fourth)
     case .getrusage: return try resourceUsage(call)
     case .times: return try times(call)
 

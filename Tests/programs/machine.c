@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine that a program sees: a line for each promise of the design that is not kept.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+static int failures;
+
+static void expect(const char *what, int holds) {
+  printf("%s %s\n", holds ? "ok" : "not ok", what);
+  failures += !holds;
+}
+
+static int fileHolds(const char *path, const char *text) {
+  char buffer[8192];
+  int file = open(path, O_RDONLY);
+  if (file < 0) return 0;
+  ssize_t count = 0, more;
+  while ((more = read(file, buffer + count, sizeof buffer - 1 - count)) > 0) count += more;
+  buffer[count] = 0;
+  close(file);
+  return strstr(buffer, text) != 0;
+}
+
+static int isDevice(const char *path, int major_, int minor_) {
+  struct stat status;
+  return stat(path, &status) == 0 && S_ISCHR(status.st_mode) &&
+         status.st_rdev == makedev(major_, minor_);
+}
+
+static int leadsTo(const char *path, const char *target) {
+  char text[256];
+  ssize_t count = readlink(path, text, sizeof text - 1);
+  return count > 0 && (text[count] = 0, strcmp(text, target) == 0);
+}
+
+static void devices(void) {
+  expect("/dev/null", isDevice("/dev/null", 1, 3));
+  expect("/dev/zero", isDevice("/dev/zero", 1, 5));
+  expect("/dev/full", isDevice("/dev/full", 1, 7));
+  expect("/dev/random", isDevice("/dev/random", 1, 8));
+  expect("/dev/urandom", isDevice("/dev/urandom", 1, 9));
+  expect("/dev/tty", isDevice("/dev/tty", 5, 0));
+  expect("/dev/fd", leadsTo("/dev/fd", "/proc/self/fd"));
+  expect("/dev/stdin", leadsTo("/dev/stdin", "/proc/self/fd/0"));
+  expect("/dev/stdout", leadsTo("/dev/stdout", "/proc/self/fd/1"));
+  expect("/dev/stderr", leadsTo("/dev/stderr", "/proc/self/fd/2"));
+  struct stat status;
+  expect("/dev/shm", stat("/dev/shm", &status) == 0 && (status.st_mode & 07777) == 01777);
+  int zero = open("/dev/zero", O_RDWR);
+  char *own = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0);
+  expect("/dev/zero mapped for one", own != MAP_FAILED && own[4096] == 0 && (own[0] = 1));
+  char *all = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, zero, 0);
+  expect("/dev/zero mapped for all", all != MAP_FAILED && all[0] == 0);
+  if (all != MAP_FAILED) {
+    if (fork() == 0) _exit(all[1] = 7);
+    wait(0);
+    expect("a child's write to it is seen", all[1] == 7);
+  }
+}
+
+static void processes(void) {
+  expect("the program is process 2", getpid() == 2 && getppid() == 1);
+  expect("process 1 is not killed", kill(1, SIGKILL) == 0 && kill(1, 0) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    if (fork() == 0) {
+      usleep(1000);
+      _exit(getppid() == 1 ? 0 : 1);
+    }
+    _exit(0);
+  }
+  waitpid(child, 0, 0);
+  usleep(20000);
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d", child + 1);
+  expect("process 1 reaps orphans", access(path, F_OK) == -1 && errno == ENOENT);
+}
+
+static void limits(void) {
+  struct rlimit limit;
+  expect("stack 8 MiB", getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur == 8 << 20);
+  expect("no core", getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0);
+  expect("1024 of 4096 files", getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 1024 &&
+                                   limit.rlim_max == 4096);
+  expect("8 MiB locked", getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == 8 << 20);
+  expect("memory without limit",
+         getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY);
+}
+
+int main(void) {
+  struct utsname name;
+  uname(&name);
+  expect("Linux 6.12.0-quire on x86_64", !strcmp(name.sysname, "Linux") &&
+                                             !strcmp(name.release, "6.12.0-quire") &&
+                                             !strcmp(name.machine, "x86_64"));
+  expect("its name is /proc's", fileHolds("/proc/sys/kernel/hostname", name.nodename));
+  expect("its release is /proc's", fileHolds("/proc/version", name.release));
+  cpu_set_t set;
+  expect("one processor", sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1 &&
+                              sysconf(_SC_NPROCESSORS_ONLN) == 1);
+  expect("without AVX", __builtin_cpu_supports("sse4.2") && !__builtin_cpu_supports("avx"));
+  expect("cpuinfo says so", fileHolds("/proc/cpuinfo", "sse4_2") && !fileHolds("/proc/cpuinfo", "avx"));
+  expect("the clock began in 2026", time(0) >= 1767225600 && time(0) < 1767225600 + 3600);
+  expect("all rights", getuid() == 0 && fileHolds("/proc/self/status", "CapEff:\t000001ffffffffff"));
+  struct sysinfo memory;
+  char text[64];
+  sysinfo(&memory);
+  snprintf(text, sizeof text, "%8lu kB\n", memory.totalram / 1024);
+  expect("sysinfo is meminfo", fileHolds("/proc/meminfo", text));
+  expect("/tmp, /run, /dev/shm in memory", fileHolds("/proc/mounts", "tmpfs /tmp tmpfs rw") &&
+                                               fileHolds("/proc/mounts", "tmpfs /run tmpfs rw") &&
+                                               fileHolds("/proc/mounts", " /dev/shm tmpfs rw"));
+  expect("environment", getenv("PATH") && getenv("HOME") && !strcmp(getenv("LANG"), "C.UTF-8"));
+  devices();
+  limits();
+  processes();
+  // It goes with the program, and is counted.
+  if (fork() == 0) pause();
+  return failures != 0;
+}
