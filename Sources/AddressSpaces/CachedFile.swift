@@ -22,7 +22,7 @@ public struct CachedFile: HeapObject {
   /// The file's size in bytes.
   public var byteCount: UInt64
   /// The raw reference of the owner above (an inode), 0 for none.
-  public let owner: UInt32
+  public var owner: UInt32
   public let backing: Backing
   /// Areas and open files that hold it. At 0 its owner may let it go.
   public var users: UInt32 = 1

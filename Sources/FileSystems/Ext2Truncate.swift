@@ -120,6 +120,22 @@ extension FileSystems {
     environment.wakeFlusher(.now)
   }
 
+  /// Takes an inode back that has a user again.
+  ///
+  /// - Precondition: it is on the list.
+  func removeOrphan(_ inode: Reference<Inode>) {
+    let disk = disk(of: inode)
+    var link = state.value.disks[disk].firstOrphan
+    if link.reference == inode {
+      state.value.disks[disk].firstOrphan = heap[inode].nextUnused
+    }
+    while let current = link.reference {
+      link = heap[current].nextUnused
+      if link.reference == inode { heap[current].nextUnused = heap[inode].nextUnused }
+    }
+    heap[inode].nextUnused = Link(nil)
+  }
+
   /// Frees the inodes that have neither name nor user, or waits for who is about to.
   ///
   /// - Returns: whether there was one.

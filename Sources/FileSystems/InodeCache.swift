@@ -11,8 +11,15 @@ import MemoryUnits
 /// An inode of the disk that nobody holds stays, with its pages, until too many do; those of
 /// other trees are made when they are looked up and go with their last holder.
 extension FileSystems {
-  /// Counts one more holder. Linux: `ihold()`.
-  public func retain(_ inode: Reference<Inode>) { heap[inode].references += 1 }
+  /// Counts one more holder; there may be none, as of a file that is only mapped.
+  ///
+  /// Linux: `ihold()`.
+  public func retain(_ inode: Reference<Inode>) {
+    if heap[inode].references == 0, heap[inode].tree == .disk {
+      if heap[inode].linkCount == 0 { removeOrphan(inode) } else { removeUnused(inode) }
+    }
+    heap[inode].references += 1
+  }
 
   /// Counts one holder less. Linux: `iput()`.
   ///
@@ -67,7 +74,11 @@ extension FileSystems {
 
   /// Frees an inode that is in no chain.
   func discard(_ inode: Reference<Inode>) {
-    if let file = heap[inode].file.reference { spaces.release(file) }
+    if let file = heap[inode].file.reference {
+      // Areas may map it still; of a file in memory they keep the contents alone.
+      heap[file].owner = 0
+      spaces.release(file)
+    }
     heap.free(inode)
   }
 
