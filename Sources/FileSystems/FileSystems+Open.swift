@@ -81,18 +81,22 @@ extension FileSystems {
 
   /// The descriptor's file for one of the streams of the first program: 0, 1 or 2.
   public func openStandardStream(_ number: UInt32) throws(Errno) -> Reference<OpenFile> {
-    let isTerminal = isTerminal(UInt64(number))
+    if isTerminal(UInt64(number)) {
+      let inode = try deviceInode(.console)
+      do {
+        return try openTerminal(console(), inode, flags: .readWrite)
+      } catch {
+        release(inode)
+        throw error
+      }
+    }
     var fresh = Inode(
       .streams, of: .nameless, number: UInt64(number),
-      mode: isTerminal
-        ? FileMode(.characterDevice, permissions: 0o620) : FileMode(.pipe, permissions: 0o600))
-    if isTerminal { fresh.device = DeviceNumber(major: 5, minor: 1) }
+      mode: FileMode(.pipe, permissions: 0o600))
     stamp(&fresh, at: bootTime)
     let inode = try allocate(fresh)
     do {
-      let flags: OpenFlags =
-        isTerminal ? .readWrite : number == 0 ? OpenFlags(rawValue: 0) : .writeOnly
-      if isTerminal { return try openTerminal(console(), inode, flags: flags) }
+      let flags: OpenFlags = number == 0 ? OpenFlags(rawValue: 0) : .writeOnly
       return try open(consuming: inode, flags: flags, as: .administrator)
     } catch {
       release(inode)

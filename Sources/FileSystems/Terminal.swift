@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// A terminal: lines on their way to programs, and who works at it.
 ///
@@ -86,7 +87,7 @@ extension FileSystems {
 
   /// Makes a terminal. Throws: ENOMEM.
   func makeTerminal(number: UInt32?) throws(Errno) -> Reference<Terminal> {
-    let block = try allocateFrames(Terminal.blockOrder)
+    let block = try allocateFrames(Terminal.blockOrder, content: .zeroed)
     do {
       return try allocate(Terminal(number: number, block: block))
     } catch {
