@@ -54,7 +54,9 @@ busybox=$(readlink -f "$(command -v busybox)")
 compile() { # COMPILER NAME
   "$1" -O1 -w -static -o "$2-${1%%-*}" "$root/Tests/programs/$2.c"
 }
-for program in mappings faults pointers signals mapped threads; do compile gcc "$program" || exit 1; done
+for program in mappings faults pointers signals mapped threads poll signals2 terminal timers; do
+  compile gcc "$program" || exit 1
+done
 musl-gcc -O1 -w -static -pthread -o threads-musl "$root/Tests/programs/threads.c" || exit 1
 musl-gcc -O1 -w -static -o hello-musl "$root/Tests/programs/hello.c" || exit 1
 gcc -O1 -w -static -o hello-gcc "$root/Tests/programs/hello.c" || exit 1
@@ -145,7 +147,8 @@ check 'both rounds were read from the disk' test "${pages:-0}" -gt 30000
 
 # --- what Linux does, line by line
 
-for program in {mappings,faults,pointers,signals,threads}-gcc threads-musl; do
+for program in {mappings,faults,pointers,signals,threads,poll,signals2,terminal,timers}-gcc \
+  threads-musl; do
   "./$program" >expected 2>/dev/null
   run -- "$work/$program"
   if [[ $(cat got.status) == 0 ]] && diff expected got.out >differences; then
