@@ -73,7 +73,12 @@ extension FileSystems {
   /// - Throws: EIO, ENOMEM. Context: may sleep.
   func storeInodes(of disk: Int) throws(Errno) {
     while let inode = state.value.disks[disk].firstDirtyInode.reference {
-      retain(inode)
+      // One without a name is stored when it is freed.
+      guard heap[inode].linkCount > 0 else {
+        forgetDirt(of: inode)
+        continue
+      }
+      hold(inode)
       defer { release(inode) }
       try store(inode)
     }

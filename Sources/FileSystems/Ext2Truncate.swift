@@ -144,10 +144,8 @@ extension FileSystems {
   /// Linux: `ext2_evict_inode()`.
   func reapOrphans(of disk: Int) throws(Errno) -> Bool {
     var found = false
-    while let inode = state.value.disks[disk].firstOrphan.reference {
+    while let inode = takeOrphan(of: disk) {
       found = true
-      state.value.disks[disk].firstOrphan = heap[inode].nextUnused
-      heap[inode].nextUnused = Link(nil)
       heap[inode].references = 1
       state.value.disks[disk].reapingCount += 1
       defer {
@@ -161,6 +159,27 @@ extension FileSystems {
       return true
     }
     return found
+  }
+
+  /// Takes one from the list that no area maps any more.
+  private func takeOrphan(of disk: Int) -> Reference<Inode>? {
+    var previous: Reference<Inode>?
+    var link = state.value.disks[disk].firstOrphan
+    while let inode = link.reference {
+      link = heap[inode].nextUnused
+      if let file = heap[inode].file.reference, heap[file].users > 1 {
+        previous = inode
+        continue
+      }
+      if let previous {
+        heap[previous].nextUnused = link
+      } else {
+        state.value.disks[disk].firstOrphan = link
+      }
+      heap[inode].nextUnused = Link(nil)
+      return inode
+    }
+    return nil
   }
 
   /// Of a damaged one the number stays taken.

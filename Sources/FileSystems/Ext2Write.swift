@@ -88,6 +88,29 @@ extension FileSystems {
     try synchronize(inode, from: 0, through: .max >> 1, evenTimes: true)
   }
 
+  /// As `diskSynchronize`, but for an inode of which only times changed. Linux: `fdatasync`.
+  public func synchronizeData(_ inode: Reference<Inode>) throws(Errno) {
+    guard heap[inode].tree == .disk, !isReadOnly(heap[inode].volume) else {
+      return try synchronize(inode)
+    }
+    try synchronize(inode, from: 0, through: .max >> 1, evenTimes: false)
+  }
+
+  /// Writes pages of a mapped file, and waits for them. Linux: `vfs_fsync_range()`.
+  ///
+  /// - Throws: EIO. Context: may sleep.
+  public func synchronize(
+    mapped file: Reference<CachedFile>, from first: UInt64, through last: UInt64
+  ) throws(Errno) {
+    guard heap[file].backing == .disk, heap[file].owner != 0 else { return }
+    let inode = Reference<Inode>(raw: heap[file].owner)
+    guard !isReadOnly(heap[inode].volume) else { return }
+    guard heap[inode].linkCount > 0 else { return spaces.writeAndWait(for: file) }
+    hold(inode)
+    defer { release(inode) }
+    try synchronize(inode, from: first, through: last, evenTimes: true)
+  }
+
   /// As `diskSynchronize`, for the pages of an index range.
   ///
   /// - Parameter evenTimes: whether an inode is written of which only times changed.

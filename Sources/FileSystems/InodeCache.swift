@@ -21,6 +21,12 @@ extension FileSystems {
     heap[inode].references += 1
   }
 
+  /// Counts one more holder of an inode with a name that may have none.
+  func hold(_ inode: Reference<Inode>) {
+    if heap[inode].references == 0 { removeUnused(inode) }
+    heap[inode].references += 1
+  }
+
   /// Counts one holder less. Linux: `iput()`.
   ///
   /// - Context: any; never sleeps.
@@ -32,7 +38,8 @@ extension FileSystems {
     guard heap[inode].tree == .disk else { return discard(inode) }
     if heap[inode].linkCount == 0 { return pushOrphan(inode) }
     pushUnused(inode)
-    trimUnused(to: FileSystemState.unusedLimit)
+    // Many may have to be written first: then only a few are looked at each time.
+    trimUnused(to: FileSystemState.unusedLimit, looks: 8)
   }
 
   /// Lets go of inodes that nobody uses, for their memory; says whether any went.
@@ -42,7 +49,7 @@ extension FileSystems {
   /// Linux: `prune_icache_sb()`.
   public func shrinkInodes(to limit: UInt32) -> Bool {
     let before = state.value.unusedCount
-    trimUnused(to: limit)
+    trimUnused(to: limit, looks: before)
     return state.value.unusedCount < before
   }
 
@@ -119,12 +126,17 @@ extension FileSystems {
 
   /// Frees the inodes that were unused for longest, except those that areas still map or whose
   /// pages are being read.
-  private func trimUnused(to limit: UInt32) {
-    var link = state.value.lastUnused
-    while state.value.unusedCount > limit, let inode = link.reference {
-      link = heap[inode].previousUnused
-      guard isFreeable(inode) else { continue }
+  private func trimUnused(to limit: UInt32, looks: UInt32) {
+    var looks = looks
+    while state.value.unusedCount > limit, looks > 0,
+      let inode = state.value.lastUnused.reference
+    {
+      looks -= 1
       removeUnused(inode)
+      guard isFreeable(inode) else {
+        pushUnused(inode)
+        continue
+      }
       removeFromChain(inode)
       discard(inode)
     }

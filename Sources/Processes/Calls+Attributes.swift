@@ -183,13 +183,26 @@ extension Kernel {
     }
   }
 
-  /// Linux: `fsync`, `fdatasync`.
+  /// Linux: `fsync`.
   func synchronize(_ descriptor: UInt64) throws(Errno) -> UInt64 {
+    try withContents(descriptor) { (inode) throws(Errno) in try fileSystems.synchronize(inode) }
+  }
+
+  /// Linux: `fdatasync`.
+  func synchronizeData(_ descriptor: UInt64) throws(Errno) -> UInt64 {
+    try withContents(descriptor) { (inode) throws(Errno) in
+      try fileSystems.synchronizeData(inode)
+    }
+  }
+
+  private func withContents(
+    _ descriptor: UInt64, _ body: (Reference<Inode>) throws(Errno) -> Void
+  ) throws(Errno) -> UInt64 {
     let file = try openedFile(descriptor)
     switch heap[file].behaviour {
     case .regular, .folder:
       return try withInode(ofDescriptor: descriptor) { (inode) throws(Errno) in
-        try fileSystems.synchronize(inode)
+        try body(inode)
         return 0
       }
     default: throw .EINVAL

@@ -193,20 +193,6 @@ extension Kernel {
     return 0
   }
 
-  /// Linux: `msync`: nothing mapped is ever written back, since all disks are read-only.
-  func synchronizeMemory(_ call: CallArguments) throws(Errno) -> UInt64 {
-    guard call.first & 4095 == 0, call.third & ~7 == 0, call.third & 5 != 5 else {
-      throw .EINVAL
-    }
-    let space = space
-    try memoryResult { () throws(MemoryError) in
-      try spaces.visitResidency(
-        space, from: VirtualAddress(call.first), byteCount: ByteCount(call.second)
-      ) { (_, _) throws(MemoryError) in }
-    }
-    return 0
-  }
-
   /// Linux: `mlock`, `mlock2`: the pages become resident; without swap, anonymous ones stay.
   func lockMemory(
     _ address: UInt64, _ byteCount: UInt64, _ advice: MemoryAdvice = .populateForReading

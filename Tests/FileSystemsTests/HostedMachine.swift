@@ -12,6 +12,10 @@ import SimulatedMachine
 final class TestHost {
   /// The root disk.
   var disk: [UInt8] = []
+  /// The scratch disk.
+  var scratch: [UInt8] = []
+  /// Sectors of the scratch disk that cannot be written.
+  var stuckSectors: Range<UInt64> = 0..<0
   /// Sectors that cannot be read.
   var badSectors: Set<UInt64> = []
   var transfers: [UInt16: DiskTransfer] = [:]
@@ -110,11 +114,18 @@ struct HostedMachine: Machine {
     guard let transfer = host.transfers.removeValue(forKey: tag) else {
       fatalError("no such transfer")
     }
+    if transfer.direction == .flush { return true }
+    return transfer.disk == 0
+      ? perform(transfer, on: &host.disk) : perform(transfer, on: &host.scratch)
+  }
+
+  private func perform(_ transfer: DiskTransfer, on disk: inout [UInt8]) -> Bool {
     let first = Int(transfer.sector) * 512
     let count = Int(transfer.byteCount.value)
-    guard first + count <= host.disk.count else { return false }
-    for sector in 0..<UInt64(count / 512)
-    where host.badSectors.contains(transfer.sector + sector) {
+    let sectors = transfer.sector..<transfer.sector + UInt64(count / 512)
+    guard first + count <= disk.count else { return false }
+    if transfer.disk == 0, sectors.contains(where: host.badSectors.contains) { return false }
+    if transfer.disk == 1, transfer.direction == .write, host.stuckSectors.overlaps(sectors) {
       return false
     }
     let block = directMap.block(at: transfer.address, byteCount: transfer.byteCount)
@@ -122,14 +133,14 @@ struct HostedMachine: Machine {
       for page in 0..<UInt64(count / 4096) {
         host.pagesRead.append(transfer.sector / 8 + page)
       }
-      host.disk.withUnsafeBytes { bytes in
+      disk.withUnsafeBytes { bytes in
         for offset in stride(from: 0, to: count, by: 8) {
           block.store(
             bytes.loadUnaligned(fromByteOffset: first + offset, as: UInt64.self), at: offset)
         }
       }
     } else {
-      for offset in 0..<count { host.disk[first + offset] = block.load(UInt8.self, at: offset) }
+      for offset in 0..<count { disk[first + offset] = block.load(UInt8.self, at: offset) }
     }
     return true
   }

@@ -182,11 +182,12 @@ struct TestFiles {
 
   /// Runs a body on a fresh machine with a disk.
   static func run(
-    disk: [UInt8] = [], frameCount: Int = 4096, terminals: UInt64 = 0,
+    disk: [UInt8] = [], scratch: [UInt8] = [], frameCount: Int = 4096, terminals: UInt64 = 0,
     model: DeviceModel = .ssd, _ body: (TestFiles) throws -> Void
   ) throws {
     let host = TestHost()
     host.disk = disk
+    host.scratch = scratch
     let machine = HostedMachine(
       SimulationOptions(frameCount: frameCount, initialContent: .garbage, eventStorage: .dropped),
       host)
@@ -199,7 +200,8 @@ struct TestFiles {
         start: PhysicalAddress(0), byteCount: ByteCount(UInt64(frameCount) * 4096)))
     let core = try MemoryCore(machine: machine, description: description)
     let state = try FileSystemState(
-      frames: core.frames, model: model, diskByteCount: UInt64(disk.count), terminals: terminals,
+      frames: core.frames, model: model, diskByteCount: UInt64(disk.count),
+      scratchByteCount: UInt64(scratch.count), terminals: terminals,
       seed: 0, bootTime: 1_700_000_000)
     let frame = try core.frames.allocate(FrameRequest(order: Order(2))).surrender()
     let block = machine.directMap.block(

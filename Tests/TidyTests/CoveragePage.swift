@@ -50,7 +50,6 @@ struct CoveragePage {
     "unshare": "no namespaces (EINVAL)",
     "munlock": "checks its range: nothing is locked, see `mlock`",
     "mmap": "no huge pages (EINVAL)",
-    "msync": "checks its range: nothing mapped is ever written back",
     "fadvise64": "checks its arguments: advice changes nothing",
   ]
 
