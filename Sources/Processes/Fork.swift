@@ -275,6 +275,8 @@ extension Kernel {
       do {
         return try mappings.allocateStack()
       } catch {
+        // What the attempt itself gave back is no progress: else it would be tried for ever.
+        _ = mappings.shrink()
         guard case .progress = relieveForObject() else { throw .ENOMEM }
       }
     }

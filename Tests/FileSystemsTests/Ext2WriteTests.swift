@@ -7,7 +7,7 @@ import MemoryUnits
 import Testing
 
 struct Ext2WriteTests {
-  @Test func `a fresh disk is left whole, and what was written is there at the next mount`() throws {
+  @Test func `what was written is there at the next mount, and the disk is left whole`() throws {
     let fresh = try ScratchDisk.make(mebibytes: 8)
     let long = String(repeating: "n", count: 255)
     let text = String(repeating: "x/", count: 700)
