@@ -8,6 +8,7 @@ import MemoryUnits
 struct Disk: BitwiseCopyable {
   /// 0: there is none.
   var byteCount: UInt64 = 0
+  var counts = DiskCounts()
   /// When the parts of the device are free again.
   var times = DeviceTimes()
   var writesInFlight: UInt32 = 0

@@ -84,6 +84,7 @@ extension FileSystems {
     precondition(request.isInFlight, "the end of a transfer that nobody began")
     let succeeded = machine.finish(tag: tag)
     state.value.diskCounts.add(request)
+    state.value.disks[Int(request.disk)].counts.add(request)
     state.value.requests[Int(tag)].isInFlight = false
     giveBack(tag)
     switch request.direction {

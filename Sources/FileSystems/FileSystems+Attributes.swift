@@ -25,7 +25,7 @@ extension FileSystems {
     switch heap[inode].tree {
     case .memory, .disk, .devices: if isReadOnly(heap[inode].volume) { throw .EROFS }
     case .pipes, .streams, .sockets, .nameless: return
-    case .processes: throw .EPERM
+    case .processes, .system: throw .EPERM
     }
   }
 

@@ -155,7 +155,7 @@ extension FileSystems {
       case .disk:
         if isReadOnly(heap[inode].volume) { throw .EROFS }
         try diskTruncate(inode, to: byteCount)
-      case .devices, .processes, .pipes, .streams, .sockets, .nameless: throw .EINVAL
+      case .devices, .processes, .system, .pipes, .streams, .sockets, .nameless: throw .EINVAL
       }
       noteWritten(inode)
     }
@@ -188,7 +188,7 @@ extension FileSystems {
     switch heap[inode].tree {
     case .disk: if !isReadOnly(heap[inode].volume) { try diskSynchronize(inode) }
     case .memory, .devices: return
-    case .processes, .pipes, .streams, .sockets, .nameless: throw .EINVAL
+    case .processes, .system, .pipes, .streams, .sockets, .nameless: throw .EINVAL
     }
   }
 

@@ -27,7 +27,7 @@ extension FileSystems {
         let count = min(path.byteCount, byteCount)
         return try deliver(block, at: path.start, byteCount: count, to: target)
       }
-    case .pipes, .streams, .sockets, .nameless: throw .EINVAL
+    case .system, .pipes, .streams, .sockets, .nameless: throw .EINVAL
     }
   }
 
@@ -39,7 +39,7 @@ extension FileSystems {
       return try withPathBuffer { (block) throws(Errno) in
         UInt64(try syntheticTarget(of: link, in: block).byteCount)
       }
-    case .pipes, .streams, .sockets, .nameless: throw .EINVAL
+    case .system, .pipes, .streams, .sockets, .nameless: throw .EINVAL
     }
   }
 

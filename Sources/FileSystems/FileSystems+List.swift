@@ -98,6 +98,7 @@ extension FileSystems {
     case .devices: next = listDevices(inode, from: start, &listing)
     case .memory: next = try listMemory(inode, from: start, &listing)
     case .processes: next = try listProcesses(inode, from: start, &listing)
+    case .system: next = listSystem(inode, from: start, &listing)
     case .pipes, .streams, .sockets, .nameless: throw .ENOTDIR
     }
     guard listing.byteCount > 0 else {

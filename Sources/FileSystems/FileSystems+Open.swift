@@ -193,7 +193,7 @@ extension FileSystems {
       group: credentials.group)
     switch heap[folder].tree {
     case .memory, .disk: if isReadOnly(heap[folder].volume) { throw .EROFS }
-    case .devices, .processes, .pipes, .streams, .sockets, .nameless:
+    case .devices, .processes, .system, .pipes, .streams, .sockets, .nameless:
       throw .EOPNOTSUPP
     }
     guard allows(folder, .write.union(.execute), as: credentials) else { throw .EACCES }
@@ -227,7 +227,8 @@ extension FileSystems {
     if isHeld, wish.contains(.write), isReadOnly(heap[inode].volume) { throw .EROFS }
     guard allows(inode, wish, as: credentials), isSettable(inode, wish) else { throw .EACCES }
     if flags.contains(.noAccessTime), !credentials.owns(heap[inode].user) { throw .EPERM }
-    if cuts, mode.isRegular, heap[inode].tree != .processes {
+    let isText = heap[inode].tree == .processes || heap[inode].tree == .system
+    if cuts, mode.isRegular, !isText {
       try truncate(inode, to: 0)
     }
     return try makeOpenFile(consuming: inode, flags: flags)
@@ -274,7 +275,7 @@ extension FileSystems {
       }
     case .pipes: return .pipe
     case .sockets, .nameless: throw .ENXIO
-    case .processes: return mode.isFolder ? .folder : .text
+    case .processes, .system: return mode.isFolder ? .folder : .text
     case .disk, .memory, .devices:
       switch mode.kind {
       case .regular: return .regular

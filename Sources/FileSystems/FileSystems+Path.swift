@@ -39,6 +39,7 @@ extension FileSystems {
       try prepend(decimal: heap[inode].number, to: &path)
       try prepend("socket:[", to: &path)
     case .processes: try prependProcessPath(ProcessNode(heap[inode].number), to: &path)
+    case .system: try prependSystemPath(SystemNode(heap[inode].number), to: &path)
     case .pipes:
       try prepend("]", to: &path)
       try prepend(decimal: heap[inode].number, to: &path)

@@ -41,6 +41,7 @@ extension FileSystems {
     case .memory: return memoryStatus(of: heap[inode].volume)
     case .sockets: return emptyTree(FileSystemStatus.socketKind)
     case .processes: return emptyTree(FileSystemStatus.procKind)
+    case .system: return emptyTree(FileSystemStatus.sysfsKind)
     case .devices: return emptyTree(FileSystemStatus.memoryKind)
     case .pipes, .streams, .nameless: return emptyTree(FileSystemStatus.pipeKind)
     }

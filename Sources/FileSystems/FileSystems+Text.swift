@@ -7,15 +7,19 @@ import Machine
 import MemoryUnits
 import PageFrames
 
-/// Files of /proc: their text is made when they are opened and does not change afterwards.
+/// Files of /proc and /sys: their text is made when they are opened and does not change afterwards.
 extension FileSystems {
   /// - Throws: ESRCH where the process is gone, ENOMEM.
   /// - Context: may sleep.
   func makeText(of file: Reference<OpenFile>) throws(Errno) {
-    let node = ProcessNode(heap[heap[file].inode].number)
+    let inode = heap[file].inode
     var writer = TextWriter(self)
     do throws(Errno) {
-      try write(node, to: &writer)
+      if heap[inode].tree == .system {
+        writeSystemFile(SystemNode(heap[inode].number), to: &writer)
+      } else {
+        try write(ProcessNode(heap[inode].number), to: &writer)
+      }
       guard !writer.hasFailed else { throw .ENOMEM }
     } catch {
       freeChain(writer.firstFrame)
@@ -43,7 +47,8 @@ extension FileSystems {
   func readText(
     of file: Reference<OpenFile>, at position: UInt64, to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
-    if ProcessNode(heap[heap[file].inode].number).file == .pagemap {
+    let inode = heap[file].inode
+    if heap[inode].tree == .processes, ProcessNode(heap[inode].number).file == .pagemap {
       return try readPageMap(of: file, at: position, to: target, byteCount: byteCount)
     }
     let size = heap[file].textByteCount

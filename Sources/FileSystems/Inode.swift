@@ -22,6 +22,8 @@ public struct Inode: HeapObject {
     case devices
     /// /proc
     case processes
+    /// /sys
+    case system
     /// Pipes, which have no name.
     case pipes
     /// The standard streams, which have none either.

@@ -158,12 +158,13 @@ extension FileSystems {
     heap[folder].holdsMounts = true
   }
 
-  /// Mounts what every machine has, on the root that is mounted already: /dev, /proc, and file
-  /// systems in memory on /tmp, /run and /dev/shm.
+  /// Mounts what every machine has, on the root that is mounted already: /dev, /proc, /sys, and
+  /// file systems in memory on /tmp, /run and /dev/shm.
   ///
   /// - Throws: ENOMEM.
   public func mountTrees() throws(Errno) {
     mount(.processes, try processInode(ProcessNode(.folder)), in: try rootFolder())
+    mount(.system, try systemInode(SystemNode(.folder)), in: try rootFolder())
     let devices = try deviceInode(.folder)
     mount(.devices, devices, in: try rootFolder())
     retain(devices)

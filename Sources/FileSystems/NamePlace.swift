@@ -120,6 +120,7 @@ extension FileSystems {
     switch heap[folder].tree {
     case .memory, .disk: if isReadOnly(heap[folder].volume) { throw .EROFS }
     case .processes: throw .ENOENT
+    case .system: throw .EPERM
     case .devices, .pipes, .streams, .sockets, .nameless: throw .EACCES
     }
   }

@@ -151,6 +151,7 @@ extension FileSystems {
       if name.equals("..") { return try deviceInode(.folder) }
       return try deviceChild(name, of: folder)
     case .processes: return try processChild(name, of: folder)
+    case .system: return try systemChild(name, of: folder)
     case .pipes, .streams, .sockets, .nameless: throw .ENOTDIR
     }
   }

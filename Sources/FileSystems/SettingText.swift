@@ -91,10 +91,13 @@ extension FileSystems {
   }
 
   /// Whether a setting lets itself be read or written at all: the administrator's rights do not
-  /// widen a setting's mode. Linux: `proc_sys_permission()`.
+  /// widen a setting's mode. Linux: `proc_sys_permission()`,
+  /// `kernfs_fop_open()`.
   func isSettable(_ inode: Reference<Inode>, _ wish: AccessWish) -> Bool {
-    guard heap[inode].tree == .processes, ProcessNode(heap[inode].number).file.isSetting
-    else { return true }
+    let isGuarded =
+      heap[inode].tree == .system && heap[inode].mode.isRegular
+      || heap[inode].tree == .processes && ProcessNode(heap[inode].number).file.isSetting
+    guard isGuarded else { return true }
     return AccessWish(rawValue: heap[inode].mode.permissions >> 6 & 7).isSuperset(of: wish)
   }
 

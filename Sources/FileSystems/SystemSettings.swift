@@ -30,6 +30,7 @@ struct DiskCounts: BitwiseCopyable {
   private(set) var readSectors: UInt64 = 0
   private(set) var writeCount: UInt64 = 0
   private(set) var writtenSectors: UInt64 = 0
+  private(set) var flushCount: UInt64 = 0
 
   /// Counts a transfer that ended.
   mutating func add(_ request: DiskRequest) {
@@ -40,7 +41,7 @@ struct DiskCounts: BitwiseCopyable {
     case .write:
       writeCount += 1
       writtenSectors += request.sectorCount
-    case .flush: break
+    case .flush: flushCount += 1
     }
   }
 }

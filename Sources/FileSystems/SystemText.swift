@@ -39,13 +39,14 @@ extension FileSystems {
   /// Linux: `show_cpuinfo()`. The model is the one that the machine is started with.
   private func writeProcessor(to writer: inout TextWriter<Environment>) {
     writer.put("processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 26\n")
-    writer.put("model name\t: Intel Core i7 9xx (Nehalem Class Core i7)\nstepping\t: 3\n")
+    writer.put("model name\t: Intel Core i7 9xx (Nehalem Core i7, IBRS update)\nstepping\t: 3\n")
     writer.put("cpu MHz\t\t: 1000.000\ncache size\t: 16384 KB\nphysical id\t: 0\nsiblings\t: 1\n")
     writer.put("core id\t\t: 0\ncpu cores\t: 1\napicid\t\t: 0\ninitial apicid\t: 0\n")
     writer.put("fpu\t\t: yes\nfpu_exception\t: yes\ncpuid level\t: 11\nwp\t\t: yes\n")
     writer.put("flags\t\t: fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36")
-    writer.put(" clflush mmx fxsr sse sse2 syscall nx lm constant_tsc nopl cpuid pni ssse3 cx16")
-    writer.put(" sse4_1 sse4_2 popcnt hypervisor lahf_lm\nbugs\t\t:\nbogomips\t: 2000.00\n")
+    writer.put(" clflush mmx fxsr sse sse2 syscall nx lm constant_tsc rep_good nopl")
+    writer.put(" xtopology cpuid pni ssse3 cx16 sse4_1 sse4_2 popcnt hypervisor lahf_lm\n")
+    writer.put("bugs\t\t:\nbogomips\t: 2000.00\n")
     writer.put("clflush size\t: 64\ncache_alignment\t: 64\n")
     writer.put("address sizes\t: 40 bits physical, 48 bits virtual\npower management:\n\n")
   }
@@ -116,29 +117,45 @@ extension FileSystems {
 
   /// Linux: `diskstats_show()`.
   private func writeDiskStatistics(to writer: inout TextWriter<Environment>) {
-    let counts = state.value.diskCounts
-    writer.put(" 254       0 vda ")
-    writeCounts(counts, to: &writer)
+    for index in 0..<Disk.count where hasDisk(index) {
+      writer.put(index == Disk.root ? " 254       0 vda " : " 254      16 vdb ")
+      writeCounts(of: index, isAligned: false, to: &writer)
+    }
+  }
+
+  /// The seventeen numbers of a disk. Linux: `part_stat_show()`.
+  func writeCounts(
+    of disk: Int, isAligned: Bool, to writer: inout TextWriter<Environment>
+  ) {
+    let counts = state.value.disks[disk].counts
+    let shown: InlineArray<17, UInt64> = [
+      counts.readCount, 0, counts.readSectors, 0, counts.writeCount, 0, counts.writtenSectors, 0,
+      transferCount(of: disk), 0, 0, 0, 0, 0, 0, counts.flushCount, 0,
+    ]
+    for index in 0..<17 {
+      if index > 0 { writer.put(" ") }
+      writer.put(shown[index], width: isAligned ? 8 : 0)
+    }
     writer.put("\n")
   }
 
-  /// The eleven numbers of /sys/block/vda/stat, and what nobody does.
-  func writeCounts(_ counts: DiskCounts, to writer: inout TextWriter<Environment>) {
-    writer.put(counts.readCount)
-    writer.put(" 0 ")
-    writer.put(counts.readSectors)
-    writer.put(" 0 ")
-    writer.put(counts.writeCount)
-    writer.put(" 0 ")
-    writer.put(counts.writtenSectors)
-    writer.put(" 0 0 0 0 0 0 0 0 0 0")
+  private func transferCount(of disk: Int) -> UInt64 {
+    var count: UInt64 = 0
+    for tag in 0..<DiskTransfer.maximumInFlight
+    where state.value.requests[tag].isInFlight && Int(state.value.requests[tag].disk) == disk {
+      count += 1
+    }
+    return count
   }
 
   /// Linux: `show_partition()`.
   private func writePartitions(to writer: inout TextWriter<Environment>) {
-    writer.put("major minor  #blocks  name\n\n 254        0 ")
-    writer.put(state.value.disks[Disk.root].byteCount / 1024, width: 10)
-    writer.put(" vda\n")
+    writer.put("major minor  #blocks  name\n\n")
+    for index in 0..<Disk.count where hasDisk(index) {
+      writer.put(index == Disk.root ? " 254        0 " : " 254       16 ")
+      writer.put(state.value.disks[index].byteCount / 1024, width: 10)
+      writer.put(index == Disk.root ? " vda\n" : " vdb\n")
+    }
   }
 
   /// Linux: `show_mountinfo()`.

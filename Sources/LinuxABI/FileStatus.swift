@@ -172,6 +172,8 @@ public struct FileSystemStatus: BitwiseCopyable, Sendable {
   public static var ext2Kind: Int64 { 0xEF53 }
   /// Linux: `PROC_SUPER_MAGIC`.
   public static var procKind: Int64 { 0x9FA0 }
+  /// Linux: `SYSFS_MAGIC`.
+  public static var sysfsKind: Int64 { 0x6265_6572 }
   /// Linux: `TMPFS_MAGIC`, which devtmpfs has too.
   public static var memoryKind: Int64 { 0x0102_1994 }
   /// Linux: `PIPEFS_MAGIC`.

@@ -6,6 +6,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageTableFormats
 
 /// The system calls on epoll, eventfd, timerfd and signalfd.
 extension Kernel {
@@ -145,6 +146,11 @@ extension Kernel {
   private func waitForEvents(_ call: CallArguments, _ limit: UInt64?) throws(Errno) -> UInt64 {
     let count = Int32(truncatingIfNeeded: call.third)
     guard count > 0, count <= Int32.max / 12 else { throw .EINVAL }
+    // Linux: `access_ok()`, whether or not there are events.
+    let userEnd = M.Format.userLimit.value
+    guard call.second <= userEnd, UInt64(count) * 12 <= userEnd - call.second else {
+      throw .EFAULT
+    }
     let end = limit.map { machine.now.advanced(byNanoseconds: $0) } ?? .never
     let task = current
     return try withFile(call.first) { (file) throws(Errno) in

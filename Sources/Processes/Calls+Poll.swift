@@ -92,7 +92,12 @@ extension Kernel {
     heap[task].restartDeadline = .never
     if deadline == .never, let limit { deadline = machine.now.advanced(byNanoseconds: limit) }
     let answer = try ask(nil)
-    if answer > 0 || machine.now >= deadline { return answer }
+    if answer > 0 { return answer }
+    if machine.now >= deadline {
+      // Linux: `do_poll()` and `core_sys_select()` look for signals before they give up.
+      if hasDeliverableSignal(task) { throw .EINTR }
+      return 0
+    }
     let table = try fileSystems.makePollTable()
     defer {
       fileSystems.free(table)

@@ -111,6 +111,7 @@ extension Kernel {
         let done = UInt64(
           try fileSystems.transfer(
             from: source, at: start, to: target, at: end, byteCount: count))
+        if done == 0 { return 0 }
         if call.second != 0 {
           try store(start + done, at: call.second)
         } else {

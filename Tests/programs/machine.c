@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine that a program sees: a line for each promise of the design that is not kept.
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -91,6 +92,86 @@ static void processes(void) {
   expect("process 1 reaps orphans", access(path, F_OK) == -1 && errno == ENOENT);
 }
 
+// What Linux calls the bits of CPUID that it shows, by register.
+struct bits {
+  unsigned leaf, edx;
+  const char *names[32];
+};
+static const struct bits shown[] = {
+    {1, 1, {"fpu", "vme", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", 0, "sep", "mtrr",
+            "pge", "mca", "cmov", "pat", "pse36", "pn", "clflush", 0, "dts", "acpi", "mmx", "fxsr",
+            "sse", "sse2", "ss", "ht", "tm", "ia64", "pbe"}},
+    {1, 0, {"pni", "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx", "smx", "est", "tm2", "ssse3",
+            "cid", "sdbg", "fma", "cx16", "xtpr", "pdcm", 0, "pcid", "dca", "sse4_1", "sse4_2",
+            "x2apic", "movbe", "popcnt", "tsc_deadline_timer", "aes", "xsave", 0, "avx", "f16c",
+            "rdrand", "hypervisor"}},
+    {0x80000001, 1, {[11] = "syscall", [20] = "nx", [26] = "pdpe1gb", [27] = "rdtscp", [29] = "lm"}},
+    {0x80000001, 0, {"lahf_lm", [5] = "abm"}},
+};
+
+static void processor(void) {
+  for (int i = 0; i < 4; i++) {
+    unsigned a, b, c, d;
+    __cpuid(shown[i].leaf, a, b, c, d);
+    for (int bit = 0; bit < 32; bit++) {
+      char word[32], line[64];
+      if (!shown[i].names[bit]) continue;
+      snprintf(word, sizeof word, " %s", shown[i].names[bit]);
+      int isShown = 0;
+      for (int end = 0; end < 2; end++) {
+        snprintf(line, sizeof line, "%s%c", word, " \n"[end]);
+        isShown |= fileHolds("/proc/cpuinfo", line);
+      }
+      int has = ((shown[i].edx ? d : c) >> bit & 1) != 0;
+      if (has != isShown) {
+        snprintf(line, sizeof line, "cpuinfo's flag%s is CPUID's", word);
+        expect(line, 0);
+      }
+    }
+  }
+  expect("cpuinfo's flags are CPUID's", failures == 0);
+  unsigned name[13] = {0};
+  for (int i = 0; i < 3; i++)
+    __cpuid(0x80000002 + i, name[4 * i], name[4 * i + 1], name[4 * i + 2], name[4 * i + 3]);
+  expect("cpuinfo's model is CPUID's", fileHolds("/proc/cpuinfo", (char *)name));
+  for (int index = 0; index < 4; index++) {
+    unsigned a, b, c, d;
+    __cpuid_count(4, index, a, b, c, d);
+    unsigned ways = (b >> 22) + 1, line = (b & 4095) + 1, sets = c + 1;
+    char path[96], text[32];
+    const char *folder = "/sys/devices/system/cpu/cpu0/cache/index";
+    snprintf(path, sizeof path, "%s%d/size", folder, index);
+    snprintf(text, sizeof text, "%uK\n", ways * line * sets / 1024);
+    int isRight = fileHolds(path, text);
+    snprintf(path, sizeof path, "%s%d/ways_of_associativity", folder, index);
+    snprintf(text, sizeof text, "%u\n", ways);
+    isRight &= fileHolds(path, text);
+    snprintf(path, sizeof path, "%s%d/number_of_sets", folder, index);
+    snprintf(text, sizeof text, "%u\n", sets);
+    isRight &= fileHolds(path, text);
+    snprintf(path, sizeof path, "%s%d/level", folder, index);
+    snprintf(text, sizeof text, "%u\n", a >> 5 & 7);
+    isRight &= fileHolds(path, text);
+    snprintf(path, sizeof path, "%s%d/type", folder, index);
+    static const char *const types[] = {"-", "Data", "Instruction", "Unified"};
+    isRight &= fileHolds(path, types[a & 3]);
+    snprintf(text, sizeof text, "cache %d is CPUID's", index);
+    expect(text, isRight);
+  }
+}
+
+static void system_(void) {
+  expect("/sys/devices/system/cpu/online", fileHolds("/sys/devices/system/cpu/online", "0\n"));
+  expect("one processor is configured", sysconf(_SC_NPROCESSORS_CONF) == 1);
+  expect("no huge pages by themselves",
+         fileHolds("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n"));
+  expect("the root disk's sectors", fileHolds("/sys/block/vda/queue/hw_sector_size", "512\n"));
+  expect("/sys is mounted", fileHolds("/proc/mounts", "sysfs /sys sysfs rw,") &&
+                                fileHolds("/proc/self/mountinfo", " /sys rw,"));
+  expect("/sys is not written",
+         open("/sys/kernel/mm/transparent_hugepage/enabled", O_WRONLY) == -1 && errno == EACCES);
+}
+
 static void limits(void) {
   struct rlimit limit;
   expect("stack 8 MiB", getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur == 8 << 20);
@@ -126,7 +207,9 @@ int main(void) {
                                                fileHolds("/proc/mounts", "tmpfs /run tmpfs rw") &&
                                                fileHolds("/proc/mounts", " /dev/shm tmpfs rw"));
   expect("environment", getenv("PATH") && getenv("HOME") && !strcmp(getenv("LANG"), "C.UTF-8"));
+  processor();
   devices();
+  system_();
   limits();
   processes();
   // It goes with the program, and is counted.
