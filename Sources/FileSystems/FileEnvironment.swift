@@ -29,6 +29,9 @@ public protocol FileEnvironment: ProcessEnvironment {
   /// Whether the running process may use what a disk keeps for the administrator.
   var mayUseReserve: Bool { get }
 
+  /// Who the running process is to those at the other end of a socket.
+  var socketOwner: SocketOwner { get }
+
   /// Tells the running process that it wanted to go beyond that. Linux: `SIGXFSZ`.
   func fileByteLimitExceeded()
 
@@ -86,4 +89,7 @@ extension FileEnvironment {
   public var fileByteLimit: UInt64 { .max }
   public func fileByteLimitExceeded() {}
   public var mayUseReserve: Bool { true }
+  public var socketOwner: SocketOwner {
+    SocketOwner(process: currentProcess, user: 0, group: 0)
+  }
 }

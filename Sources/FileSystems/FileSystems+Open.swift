@@ -113,13 +113,17 @@ extension FileSystems {
   public func release(_ file: Reference<OpenFile>) {
     precondition(heap[file].references > 0, "an open file was released too often")
     heap[file].references -= 1
-    guard heap[file].references == 0 else { return }
+    guard heap[file].references == 0 else {
+      if heap[file].behaviour == .socket { noteSocketReleased(file) }
+      return
+    }
     let inode = heap[file].inode
     state.value.openFileCount -= 1
     removeLocks(of: file)
     if heap[file].firstEntry.raw != 0 { removeEntries(of: file) }
     if heap[file].behaviour == .pipe { closePipeEnd(of: file) }
     if case .special(let kind) = heap[file].behaviour { closeSpecial(file, kind) }
+    if heap[file].behaviour == .socket { closeSocket(of: file) }
     freeText(of: file)
     heap.free(file)
     release(inode)

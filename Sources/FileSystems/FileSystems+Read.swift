@@ -28,6 +28,7 @@ extension FileSystems {
       heap[file].position = position + UInt64(count)
       return count
     case .pipe: return try readPipe(file, to: target, byteCount: byteCount)
+    case .socket: return try readSocket(file, to: target, byteCount: byteCount)
     case .standardInput: return try readInput(file, to: target, byteCount: byteCount)
     case .folder: throw .EISDIR
     case .pathOnly: throw .EBADF
@@ -51,7 +52,7 @@ extension FileSystems {
         of: file, at: position, to: target, byteCount: min(byteCount, Self.largestTransfer))
     case .folder: throw .EISDIR
     case .pathOnly: throw .EBADF
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+    case .pipe, .socket, .standardInput, .standardOutput, .standardError, .absent, .special:
       throw .ESPIPE
     }
   }

@@ -93,7 +93,7 @@ extension FileSystems {
   ) throws(Errno) -> UInt64 {
     let base: UInt64
     switch heap[file].behaviour {
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+    case .pipe, .socket, .standardInput, .standardOutput, .standardError, .absent, .special:
       throw .ESPIPE
     case .pathOnly: throw .EBADF
     case .null, .zero, .full, .random: return 0
@@ -121,6 +121,7 @@ extension FileSystems {
   public func readiness(of file: Reference<OpenFile>) -> Readiness {
     switch heap[file].behaviour {
     case .pipe: return pipeReadiness(of: file)
+    case .socket: return socketReadiness(of: file)
     case .pathOnly: return .invalid
     case .special(let kind): return specialReadiness(of: file, kind)
     case .standardInput: return hasHostInput ? .input.union(.normalInput) : Readiness()
@@ -140,6 +141,9 @@ extension FileSystems {
     case .pipe:
       guard let pipe = heap[heap[file].inode].pipe.reference else { throw .EIO }
       return UInt32(heap[pipe].byteCount)
+    case .socket:
+      guard let socket = socket(of: file) else { throw .EIO }
+      return readableByteCount(of: socket)
     case .regular:
       let size = heap[heap[file].inode].byteCount
       let rest = size > heap[file].position ? size - heap[file].position : 0

@@ -24,6 +24,9 @@ extension FileSystems {
     let byteCount = min(byteCount, Self.largestTransfer)
     switch heap[file].behaviour {
     case .pipe: return try writePipe(file, from: source, byteCount: byteCount)
+    case .socket:
+      let waits = !heap[file].flags.contains(.nonBlocking)
+      return try send(file, from: source, byteCount: byteCount, waits: waits)
     case .standardOutput: return try writeStream(.output, from: source, byteCount: byteCount)
     case .standardError: return try writeStream(.error, from: source, byteCount: byteCount)
     case .special(let kind):
@@ -48,7 +51,7 @@ extension FileSystems {
     guard position <= UInt64(Int64.max) else { throw .EINVAL }
     guard heap[file].flags.mayWrite else { throw .EBADF }
     switch heap[file].behaviour {
-    case .pipe, .standardInput, .standardOutput, .standardError, .absent, .special:
+    case .pipe, .socket, .standardInput, .standardOutput, .standardError, .absent, .special:
       throw .ESPIPE
     case .regular:
       return try writeContents(

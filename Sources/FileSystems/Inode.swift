@@ -55,6 +55,8 @@ public struct Inode: HeapObject {
   public internal(set) var file = Link<CachedFile>(nil)
   /// Of a pipe.
   public internal(set) var pipe = Link<Pipe>(nil)
+  /// Of an open socket.
+  var socket = Link<Socket>(nil)
 
   /// Other file systems are mounted in this folder.
   var holdsMounts = false

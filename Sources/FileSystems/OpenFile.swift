@@ -17,6 +17,7 @@ public struct OpenFile: HeapObject {
     case regular
     case folder
     case pipe
+    case socket
     /// Text that was made at opening.
     case text
     case null

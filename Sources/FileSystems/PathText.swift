@@ -109,6 +109,26 @@ extension FileSystems {
     }
   }
 
+  /// Runs the body with a path of so many bytes of a program, which may lack its end.
+  ///
+  /// - Throws: EFAULT, ENAMETOOLONG, ENOMEM, and what the body throws.
+  public func withPath<Result>(
+    at address: VirtualAddress, byteCount: Int, in space: Reference<AddressSpace>,
+    _ body: (PathText) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    guard byteCount < PathText.maximumByteCount else { throw .ENAMETOOLONG }
+    return try withPathBuffer { (block) throws(Errno) in
+      let start = block.byteCount - byteCount
+      let source = TransferMemory.program(address, in: space)
+      guard copy(from: source, byteCount: byteCount, to: block, at: start) == byteCount else {
+        throw .EFAULT
+      }
+      // As in a path from a program, for `noteMissing`.
+      block.copy(from: block, at: start, to: 0, byteCount: byteCount)
+      return try body(PathText(block: block, start: start))
+    }
+  }
+
   /// Runs the body with a path that the kernel has.
   ///
   /// - Throws: ENAMETOOLONG, ENOMEM, and what the body throws.

@@ -13,6 +13,11 @@ public enum TransferMemory: BitwiseCopyable {
   /// The kernel's own, from an offset on.
   case kernel(MemoryBlock, at: Int)
 
+  /// The places that so many elements of a `struct iovec[]` of a program name, one after the
+  /// other, without their first bytes.
+  case vector(
+    VirtualAddress, count: UInt64, skipping: UInt64, in: Reference<AddressSpace>)
+
   /// The place so many bytes further on.
   public func advanced(by count: Int) -> Self {
     switch self {
@@ -20,6 +25,8 @@ public enum TransferMemory: BitwiseCopyable {
       // An address that wraps is beyond every program, and refused when it is used.
       .program(VirtualAddress(address.value &+ UInt64(count)), in: space)
     case .kernel(let block, let offset): .kernel(block, at: offset + count)
+    case .vector(let elements, let elementCount, let skipped, let space):
+      .vector(elements, count: elementCount, skipping: skipped + UInt64(count), in: space)
     }
   }
 }
@@ -47,6 +54,10 @@ extension FileSystems {
     case .kernel(let memory, let start):
       memory.copy(from: block, at: offset, to: start, byteCount: byteCount)
       return byteCount
+    case .vector(let elements, let count, let skipped, let space):
+      return forEachElement(elements, count, skipped, space, byteCount) { part, length, done in
+        copy(from: block, at: offset + done, byteCount: length, to: part)
+      }
     }
   }
 
@@ -71,7 +82,41 @@ extension FileSystems {
     case .kernel(let memory, let start):
       block.copy(from: memory, at: start, to: offset, byteCount: byteCount)
       return byteCount
+    case .vector(let elements, let count, let skipped, let space):
+      return forEachElement(elements, count, skipped, space, byteCount) { part, length, done in
+        copy(from: part, byteCount: length, to: block, at: offset + done)
+      }
     }
+  }
+
+  /// Copies part after part of a vector, up to the first that is short; the bytes copied.
+  ///
+  /// Linux: `copy_from_iter()`.
+  private func forEachElement(
+    _ elements: VirtualAddress, _ count: UInt64, _ skipped: UInt64,
+    _ space: Reference<AddressSpace>, _ byteCount: Int,
+    _ body: (TransferMemory, Int, Int) -> Int
+  ) -> Int {
+    var skipped = skipped
+    var done = 0
+    var index: UInt64 = 0
+    while index < count, done < byteCount {
+      let place = elements.value &+ index * 16
+      index += 1
+      guard let base = try? spaces.load(UInt64.self, at: VirtualAddress(place), in: space),
+        let length = try? spaces.load(UInt64.self, at: VirtualAddress(place &+ 8), in: space)
+      else { break }
+      guard skipped < length else {
+        skipped -= length
+        continue
+      }
+      let wanted = Int(min(length - skipped, UInt64(byteCount - done)))
+      let copied = body(.program(VirtualAddress(base &+ skipped), in: space), wanted, done)
+      done += copied
+      skipped = 0
+      if copied < wanted { break }
+    }
+    return done
   }
 }
 

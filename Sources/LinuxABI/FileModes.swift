@@ -145,4 +145,8 @@ public struct Readiness: FlagSet, BitwiseCopyable, Sendable {
   public static var normalInput: Self { Self(rawValue: 0x040) }
   /// Linux: `POLLWRNORM`.
   public static var normalOutput: Self { Self(rawValue: 0x100) }
+  /// Linux: `POLLWRBAND`.
+  public static var bandOutput: Self { Self(rawValue: 0x200) }
+  /// Linux: `POLLRDHUP`.
+  public static var peerShut: Self { Self(rawValue: 0x2000) }
 }

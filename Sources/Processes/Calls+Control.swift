@@ -48,7 +48,7 @@ extension Kernel {
   private func largeFile(_ file: Reference<OpenFile>) -> UInt64 {
     switch heap[file].behaviour {
     case .pipe: heap[heap[file].inode].tree == .pipes ? 0 : 0o100000
-    case .pathOnly: 0
+    case .pathOnly, .socket: 0
     default: 0o100000
     }
   }

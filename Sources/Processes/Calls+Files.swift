@@ -47,7 +47,7 @@ extension Kernel {
     do {
       return try fileSystems.write(file, from: source, byteCount: count)
     } catch {
-      if error == .EPIPE {
+      if error == .EPIPE, fileSystems.raisesPipeSignal(file) {
         sendOwn(.SIGPIPE)
       }
       throw error
@@ -172,23 +172,31 @@ extension Kernel {
     guard allowed.isSuperset(of: flags) else { throw .EINVAL }
     let ends = try fileSystems.makePipe(flags: flags)
     let closes = flags.contains(.closeOnExecute)
-    let reader: UInt64
+    return try enterPair(ends.reader, ends.writer, closesOnExecute: closes, at: address)
+  }
+
+  /// Gives two files descriptors, and stores those; all or nothing.
+  func enterPair(
+    _ first: Reference<OpenFile>, _ second: Reference<OpenFile>, closesOnExecute: Bool,
+    at address: UInt64
+  ) throws(Errno) -> UInt64 {
+    let one: UInt64
     do {
-      reader = try enter(ends.reader, closesOnExecute: closes)
+      one = try enter(first, closesOnExecute: closesOnExecute)
     } catch {
-      fileSystems.release(ends.writer)
+      fileSystems.release(second)
       throw error
     }
     do throws(Errno) {
-      let writer = try enter(ends.writer, closesOnExecute: closes)
+      let other = try enter(second, closesOnExecute: closesOnExecute)
       do throws(Errno) {
-        try store(reader | writer << 32, at: address)
+        try store(one | other << 32, at: address)
       } catch {
-        _ = try close(writer)
+        _ = try close(other)
         throw error
       }
     } catch {
-      _ = try close(reader)
+      _ = try close(one)
       throw error
     }
     return 0

@@ -123,6 +123,12 @@ extension Kernel: FileEnvironment {
 
   public var fileByteLimit: UInt64 { heap[process].limits[Resource.fileSize.rawValue].current }
 
+  public var socketOwner: SocketOwner {
+    let own = identity
+    return SocketOwner(
+      process: heap[process].identifier, user: own.user.effective, group: own.group.effective)
+  }
+
   public func fileByteLimitExceeded() {
     sendOwn(.SIGXFSZ)
   }

@@ -70,6 +70,20 @@ extension Kernel {
     case .fchmod: return try setPermissions(descriptor: call.first, call.second)
     case .fchown: return try setOwner(descriptor: call.first, call.second, call.third)
 
+    // Sockets
+    case .socket: return try makeSocket(call)
+    case .socketpair: return try makeSocketPair(call)
+    case .connect: return try connect(call)
+    case .getsockname: return try socketName(call)
+    case .getpeername: return try peerName(call)
+    case .shutdown: return try shutSocket(call)
+    case .getsockopt: return try socketOption(call)
+    case .setsockopt: return try setSocketOption(call)
+    case .sendto: return try sendTo(call)
+    case .sendmsg: return try sendMessage(call)
+    case .recvfrom: return try receiveFrom(call)
+    case .recvmsg: return try receiveMessage(call)
+
     // Paths
     case .open: return try open(here, call.first, call.second, call.third)
     case .openat: return try open(call.first, call.second, call.third, call.fourth)
@@ -244,7 +258,6 @@ extension Kernel {
     case .getrandom: return try randomBytes(call)
 
     // In name only
-    case .socket, .socketpair: return try refuse(number, .EAFNOSUPPORT)
     case .name_to_handle_at, .open_by_handle_at: return try refuse(number, .EOPNOTSUPP)
     case .splice, .tee, .vmsplice: return try refuse(number, .EINVAL)
     case .mount, .umount2, .pivot_root: return try refuse(number, .EPERM)
@@ -287,7 +300,9 @@ extension Kernel {
   private func adviseFile(_ call: CallArguments) throws(Errno) -> UInt64 {
     let file = try file(call.first)
     guard call.fourth <= 5 else { throw .EINVAL }
-    guard heap[file].behaviour != .pipe else { throw .ESPIPE }
+    guard heap[file].behaviour != .pipe, heap[file].behaviour != .socket else {
+      throw .ESPIPE
+    }
     return 0
   }
 }
