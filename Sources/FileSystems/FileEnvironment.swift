@@ -29,6 +29,9 @@ public protocol FileEnvironment: ProcessEnvironment {
   /// Whether the running process may use what a disk keeps for the administrator.
   var mayUseReserve: Bool { get }
 
+  /// As whom the running task touches files.
+  var credentials: Credentials { get }
+
   /// Who the running process is to those at the other end of a socket.
   var socketOwner: SocketOwner { get }
 
@@ -89,6 +92,7 @@ extension FileEnvironment {
   public var fileByteLimit: UInt64 { .max }
   public func fileByteLimitExceeded() {}
   public var mayUseReserve: Bool { true }
+  public var credentials: Credentials { .administrator }
   public var socketOwner: SocketOwner {
     SocketOwner(process: currentProcess, user: 0, group: 0)
   }

@@ -44,7 +44,7 @@ extension FileSystems {
     guard !heap[inode].mode.isLink else { throw .EOPNOTSUPP }
     guard credentials.owns(heap[inode].user) else { throw .EPERM }
     var permissions = permissions & 0o7777
-    if !credentials.isAdministrator, !credentials.isMember(of: heap[inode].group) {
+    if !credentials.can(.keepSetGroup), !isMember(credentials, of: heap[inode].group) {
       permissions &= ~0o2000
     }
     heap[inode].mode = FileMode(heap[inode].mode.kind, permissions: permissions)
@@ -58,10 +58,10 @@ extension FileSystems {
     of inode: Reference<Inode>, user: UInt32?, group: UInt32?, as credentials: Credentials
   ) throws(Errno) {
     try checkMayChange(inode)
-    if !credentials.isAdministrator {
+    if !credentials.can(.changeOwner) {
       let isOwn = credentials.user == heap[inode].user
       if let user, !isOwn || user != heap[inode].user { throw .EPERM }
-      if let group, !isOwn || !(credentials.isMember(of: group) || group == heap[inode].group) {
+      if let group, !isOwn || !(isMember(credentials, of: group) || group == heap[inode].group) {
         throw .EPERM
       }
     }

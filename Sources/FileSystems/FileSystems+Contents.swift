@@ -71,6 +71,7 @@ extension FileSystems {
 
   /// Times of a file that was written, and rights that go with that. Linux: `file_remove_privs()`.
   private func noteWritten(_ inode: Reference<Inode>) {
+    dropRights(ofWritten: inode)
     let now = currentTime
     heap[inode].modified = now
     heap[inode].changed = now

@@ -64,7 +64,7 @@ extension FileSystems {
     try checkMayChange(namesOf: place.folder)
     try checkMayMake(in: place.folder, as: credentials)
     let isDevice = new.mode.kind == .characterDevice || new.mode.kind == .blockDevice
-    if isDevice, !credentials.isAdministrator { throw .EPERM }
+    if isDevice, !credentials.can(.makeDevices) { throw .EPERM }
     var new = new
     inheritGroup(from: place.folder, &new)
     if heap[place.folder].tree == .memory {

@@ -99,7 +99,6 @@ extension FileSystems {
     heap[heap[file].inode].socket = Link(nil)
     heap.free(socket)
     buryPackets()
-    readinessChanged()
   }
 
   /// Ends one direction, or both. Linux: `shutdown`; `unix_shutdown()`.
@@ -114,7 +113,6 @@ extension FileSystems {
       wakeSocket(peer)
     }
     wakeSocket(socket)
-    readinessChanged()
   }
 
   /// What happened to a socket and was not told yet: an errno, or 0. Linux: `SO_ERROR`.
@@ -166,9 +164,18 @@ extension FileSystems {
     return UInt32(heap[packet].byteCount)
   }
 
-  func wakeSocket(_ socket: Reference<Socket>) {
+  /// Wakes all that wait for a socket: one of its directions has ended.
+  private func wakeSocket(_ socket: Reference<Socket>) {
     environment.wake(packetKey(socket))
     environment.wake(roomKey(socket))
+    readinessChanged(
+      readinessKey(socket),
+      .input.union(.normalInput).union(.output).union(.normalOutput).union(.hangUp).union(.error)
+        .union(.peerShut).union(.bandOutput))
+  }
+
+  func readinessKey(_ socket: Reference<Socket>) -> SleepKey {
+    .object(socket.raw, channel: Self.readinessChannel)
   }
 
   /// Who waits for something to read.

@@ -184,8 +184,10 @@ extension FileSystems {
     heap[socket].queuedCharge -= heap[packet].charge
     condemn(packet)
     buryPackets()
-    if let peer = heap[socket].peer.reference { environment.wake(roomKey(peer)) }
-    readinessChanged()
+    guard let peer = heap[socket].peer.reference else { return }
+    environment.wake(roomKey(peer))
+    readinessChanged(
+      readinessKey(peer), .output.union(.normalOutput).union(.bandOutput))
   }
 
   private func lock(_ socket: Reference<Socket>) {

@@ -122,7 +122,7 @@ extension FileSystems {
     heap[peer].readableByteCount += heap[packet].byteCount
     heap[peer].queuedCharge += heap[packet].charge
     environment.wake(packetKey(peer))
-    readinessChanged()
+    readinessChanged(readinessKey(peer), .input.union(.normalInput))
   }
 
   /// A stream's bytes go in packets of so many at the most.

@@ -23,6 +23,9 @@ extension FileSystems {
     case .pipe:
       guard let pipe = heap[heap[file].inode].pipe.reference else { return nil }
       return .object(pipe.raw, channel: Self.readinessChannel)
+    case .socket:
+      guard let socket = socket(of: file) else { return nil }
+      return readinessKey(socket)
     case .special(let kind): return specialReadinessKey(of: file, kind)
     case .standardInput: return Self.inputKey
     default: return nil

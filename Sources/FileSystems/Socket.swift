@@ -9,7 +9,7 @@ import MemoryUnits
 /// Linux: `struct unix_sock`.
 public struct Socket: HeapObject {
   public static var cacheName: StaticString { "sock_inode_cache" }
-  public static var cacheIndex: Int { 49 }
+  public static var cacheIndex: Int { 19 }
 
   /// Linux: `SOCK_STREAM`, `SOCK_DGRAM`, `SOCK_SEQPACKET`.
   public enum Kind: UInt32, BitwiseCopyable, Sendable {
@@ -89,7 +89,7 @@ public struct SocketOwner: BitwiseCopyable, Sendable {
 /// Linux: `struct sk_buff`.
 struct Packet: HeapObject {
   static var cacheName: StaticString { "skbuff_head_cache" }
-  static var cacheIndex: Int { 50 }
+  static var cacheIndex: Int { 20 }
 
   /// The first of its frames.
   let frame: UInt32
@@ -108,7 +108,7 @@ struct Packet: HeapObject {
 /// Open files on their way to another process, each counted. Linux: `SCM_RIGHTS`.
 public struct PassedFiles: HeapObject {
   public static var cacheName: StaticString { "scm_fp_list" }
-  public static var cacheIndex: Int { 51 }
+  public static var cacheIndex: Int { 21 }
 
   public internal(set) var count = 0
   private var files = InlineArray<253, Link<OpenFile>>(repeating: Link(nil))

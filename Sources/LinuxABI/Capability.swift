@@ -2,14 +2,21 @@
 
 /// A right of the administrator that can be given away. Linux: `CAP_*`.
 public enum Capability: UInt8, Sendable {
+  case changeOwner = 0  // CAP_CHOWN
+  case overrideRights = 1  // CAP_DAC_OVERRIDE
+  case readAll = 2  // CAP_DAC_READ_SEARCH
+  case ownAll = 3  // CAP_FOWNER
+  case keepSetGroup = 4  // CAP_FSETID
   case killOthers = 5  // CAP_KILL
   case setGroup = 6  // CAP_SETGID
   case setUser = 7  // CAP_SETUID
   case setCapabilities = 8  // CAP_SETPCAP
+  case changeRoot = 18  // CAP_SYS_CHROOT
   case inspect = 19  // CAP_SYS_PTRACE
   case administerSystem = 21  // CAP_SYS_ADMIN
   case setPriority = 23  // CAP_SYS_NICE
   case useResources = 24  // CAP_SYS_RESOURCE
+  case makeDevices = 27  // CAP_MKNOD
 
   /// A bit for each that Linux 6.12 has. Linux: `CAP_LAST_CAP`.
   public static var all: UInt64 { (1 << 41) - 1 }

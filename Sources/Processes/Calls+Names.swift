@@ -74,7 +74,7 @@ extension Kernel {
     }
     let how =
       flags & PathFlag.emptyPath | (flags & PathFlag.follow != 0 ? 0 : PathFlag.noFollow)
-    if flags & PathFlag.emptyPath != 0, !credentials.isAdministrator { throw .ENOENT }
+    if flags & PathFlag.emptyPath != 0, !credentials.can(.readAll) { throw .ENOENT }
     try withInode(oldFolder, oldPath, how) { (inode) throws(Errno) in
       try withPath(newFolder, newPath) { (path, start) throws(Errno) in
         try fileSystems.link(inode, at: path, from: start, as: credentials)

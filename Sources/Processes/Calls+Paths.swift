@@ -25,8 +25,11 @@ extension Kernel {
   static var workingFolderNumber: UInt64 { UInt64(bitPattern: -100) }
 
   /// As whom the running process touches files.
-  var credentials: Credentials {
-    var credentials = Credentials(user: identity.user.files, group: identity.group.files)
+  public var credentials: Credentials {
+    let own = identity
+    var credentials = Credentials(user: own.user.files, group: own.group.files)
+    credentials.groups = own.groups
+    credentials.capabilities = own.effective
     credentials.root = heap[current].folder.reference.map { heap[$0].root } ?? Link(nil)
     return credentials
   }
@@ -61,8 +64,18 @@ extension Kernel {
     return inode
   }
 
+  /// As who started the program. Linux: `access_override_creds()`.
+  private var realCredentials: Credentials {
+    let own = identity
+    var credentials = credentials
+    credentials.user = own.user.real
+    credentials.group = own.group.real
+    credentials.capabilities = own.user.real == 0 ? own.permitted : 0
+    return credentials
+  }
+
   private func find(
-    _ path: PathText, _ start: Reference<Inode>, _ flags: UInt64
+    _ path: PathText, _ start: Reference<Inode>, _ flags: UInt64, _ credentials: Credentials
   ) throws(Errno) -> Reference<Inode> {
     if path.isEmpty && flags & PathFlag.emptyPath != 0 {
       fileSystems.retain(start)
@@ -74,11 +87,11 @@ extension Kernel {
 
   /// Runs a body with the file that a path names, held meanwhile.
   func withInode<Result>(
-    _ folder: UInt64, _ address: UInt64, _ flags: UInt64,
+    _ folder: UInt64, _ address: UInt64, _ flags: UInt64, as somebody: Credentials? = nil,
     _ body: (Reference<Inode>) throws(Errno) -> Result
   ) throws(Errno) -> Result {
     try withPath(folder, address) { (path, start) throws(Errno) in
-      let inode = try find(path, start, flags)
+      let inode = try find(path, start, flags, somebody ?? credentials)
       defer { fileSystems.release(inode) }
       return try body(inode)
     }
@@ -171,10 +184,11 @@ extension Kernel {
     guard mode & ~7 == 0 else { throw .EINVAL }
     let allowed = PathFlag.noFollow | PathFlag.effectiveAccess | PathFlag.emptyPath
     guard flags & ~allowed == 0 else { throw .EINVAL }
-    return try withInode(folder, path, flags) { (inode) throws(Errno) in
+    let somebody = flags & PathFlag.effectiveAccess != 0 ? credentials : realCredentials
+    return try withInode(folder, path, flags, as: somebody) { (inode) throws(Errno) in
       if mode != 0 {
         let wish = AccessWish(rawValue: UInt16(mode))
-        try fileSystems.checkAccess(to: inode, wish, as: credentials)
+        try fileSystems.checkAccess(to: inode, wish, as: somebody)
       }
       return 0
     }

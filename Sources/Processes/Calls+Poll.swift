@@ -142,7 +142,7 @@ extension Kernel {
   private func select(_ call: CallArguments, _ limit: UInt64?) throws(Errno) -> UInt64 {
     let count = Int32(truncatingIfNeeded: call.first)
     guard count >= 0 else { throw .EINVAL }
-    let wordCount = (min(UInt64(count), UInt64(DescriptorTable.capacity)) + 63) / 64
+    let wordCount = (min(UInt64(count), UInt64(Self.selectLimit)) + 63) / 64
     var wanted = InlineArray<48, UInt64>(repeating: 0)
     let sets: InlineArray<3, UInt64> = [call.second, call.third, call.fourth]
     for kind in 0..<3 where sets[kind] != 0 {
@@ -154,7 +154,7 @@ extension Kernel {
     let ready = try wait(limit) { (table) throws(Errno) in
       found = InlineArray<48, UInt64>(repeating: 0)
       var ready: UInt64 = 0
-      for descriptor in 0..<min(Int(count), DescriptorTable.capacity) {
+      for descriptor in 0..<min(Int(count), Self.selectLimit) {
         ready += try mark(descriptor, wanted, &found, table)
       }
       return ready
@@ -166,6 +166,9 @@ extension Kernel {
     }
     return ready
   }
+
+  /// Descriptors that a set of `select` can say. Linux: `FD_SETSIZE`, as C libraries have it.
+  private static var selectLimit: Int { 1024 }
 
   /// Marks what is wanted of a descriptor and there; how much that is.
   private func mark(

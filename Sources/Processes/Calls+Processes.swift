@@ -136,6 +136,9 @@ extension Kernel {
       guard limit.current <= limit.maximum else { throw .EINVAL }
       let isPrivileged = identity.can(.useResources)
       guard limit.maximum <= current.maximum || isPrivileged else { throw .EPERM }
+      // Linux: `sysctl_nr_open`, here the size of a table.
+      let isTooMany = limit.maximum > UInt64(DescriptorTable.capacity)
+      guard index != Resource.openFiles.rawValue || !isTooMany else { throw .EPERM }
       heap[target].limits[index] = limit
       applyLimit(limit, index, to: target)
     }

@@ -182,7 +182,7 @@ extension Kernel {
   func changeRoot(_ path: UInt64) throws(Errno) -> UInt64 {
     let inode = try withInode(Self.workingFolderNumber, path, 0) { (inode) throws(Errno) in
       try fileSystems.checkWorkingFolder(inode, as: credentials)
-      guard credentials.isAdministrator else { throw .EPERM }
+      guard credentials.can(.changeRoot) else { throw .EPERM }
       fileSystems.retain(inode)
       return inode
     }

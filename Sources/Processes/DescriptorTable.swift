@@ -13,7 +13,7 @@ struct DescriptorTable: HeapObject {
 
   /// Tasks that share it.
   var users: UInt32 = 1
-  var blocks = InlineArray<16, Link<DescriptorBlock>>(repeating: Link(nil))
+  var blocks = InlineArray<64, Link<DescriptorBlock>>(repeating: Link(nil))
 
   init() {}
 
@@ -22,7 +22,8 @@ struct DescriptorTable: HeapObject {
   }
 
   /// The most descriptors. Linux: `RLIMIT_NOFILE`'s ceiling, here the table's.
-  static var capacity: Int { 16 * DescriptorBlock.capacity }
+  static var capacity: Int { blockCount * DescriptorBlock.capacity }
+  static var blockCount: Int { 64 }
 }
 
 /// 64 neighbouring descriptors.

@@ -33,7 +33,7 @@ extension Kernel {
     of descriptor: UInt32, in table: Reference<DescriptorTable>
   ) -> Reference<DescriptorBlock>? {
     let index = Int(descriptor >> 6)
-    guard index < 16 else { return nil }
+    guard index < DescriptorTable.blockCount else { return nil }
     return heap[table].block(at: index).reference
   }
 
@@ -246,7 +246,7 @@ extension Kernel {
     _ table: Reference<DescriptorTable>
   ) throws(Errno) -> Reference<DescriptorTable> {
     let copy = try allocate(DescriptorTable())
-    for index in 0..<16 {
+    for index in 0..<DescriptorTable.blockCount {
       guard let block = heap[table].block(at: index).reference, heap[block].used != 0
       else { continue }
       do {
@@ -266,7 +266,7 @@ extension Kernel {
   func release(_ table: Reference<DescriptorTable>) {
     heap[table].users -= 1
     guard heap[table].users == 0 else { return }
-    for index in 0..<16 {
+    for index in 0..<DescriptorTable.blockCount {
       guard let block = heap[table].block(at: index).reference else { continue }
       for slot in 0..<64 {
         guard let file = heap[block].file(at: slot).reference else { continue }
@@ -286,7 +286,7 @@ extension Kernel {
       heap[task].descriptors = Link(copy)
       table = copy
     }
-    for index in 0..<16 {
+    for index in 0..<DescriptorTable.blockCount {
       guard let block = heap[table].block(at: index).reference else { continue }
       while heap[block].closesOnExecute != 0 {
         let slot = UInt32(heap[block].closesOnExecute.trailingZeroBitCount)

@@ -104,34 +104,6 @@ struct Identity: BitwiseCopyable {
   }
 }
 
-/// Some groups of a task, and a link to the others; what it says never changes.
-///
-/// Linux: `struct group_info`.
-struct GroupList: HeapObject {
-  static var cacheName: StaticString { "group_info" }
-  static var cacheIndex: Int { 22 }
-
-  /// Tasks that share it; 1 in all but the first of a chain.
-  var users: UInt32 = 1
-  var count: UInt32 = 0
-  var next = Link<GroupList>(nil)
-  private var groups = InlineArray<29, UInt32>(repeating: 0)
-
-  init() {}
-
-  static var capacity: UInt32 { 29 }
-
-  /// By the bytes: an element of the array would copy the array.
-  mutating func group(at index: UInt32) -> UInt32 {
-    withMemoryBlock(over: &groups) { $0.load(UInt32.self, at: Int(index) * 4) }
-  }
-
-  mutating func append(_ group: UInt32) {
-    groups[Int(count)] = group
-    count += 1
-  }
-}
-
 extension Kernel {
   /// As whom the running task acts.
   var identity: Identity { heap[current].identity }
