@@ -43,6 +43,7 @@ let package = Package(
     .library(name: "MemoryManagement", targets: ["MemoryManagement"]),
     .library(name: "Processes", targets: ["Processes"]),
     .executable(name: "quire", targets: ["quire"]),
+    .executable(name: "nativebench", targets: ["nativebench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -82,6 +83,14 @@ let package = Package(
     .target(
       name: "SimulatedMachine", dependencies: hardware,
       swiftSettings: strict + [.unsafeFlags(["-O"])]),
+    .target(name: "CHostThread"),
+    .target(
+      name: "NativeMachine", dependencies: hardware + ["CHostThread"], swiftSettings: strict),
+    // Measures the allocators on it; `./quire bench native` builds it with the core inlined
+    .executableTarget(
+      name: "nativebench",
+      dependencies: hardware + ["PageFrames", "KernelHeap", "NativeMachine", "CHostThread"],
+      swiftSettings: strict),
     // What each of them must do
     layer("MachineConformance", on: hardware),
     suite(

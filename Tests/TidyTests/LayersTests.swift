@@ -21,6 +21,8 @@ import Testing
     // Machines stand on L0 and L1 alone
     "SimulatedMachine": 4, "MachineConformance": 4, "CProcessor": 0, "BareMetalMachine": 4,
     "CTestPrograms": 0,
+    // The host's own processor as a machine, and what measures the allocators on it
+    "CHostThread": 0, "NativeMachine": 4, "nativebench": 20,
     "machinetest": 20, "kernel": 20,
     // The tool knows the records and nothing of the kernel
     "CLibcrypto": 0, "CHostSystem": 0, "HostTool": 2, "quire": 3,

@@ -8,7 +8,7 @@ import Testing
   static func mayBeUnsafe(_ path: String) -> Bool {
     let folders = [
       "Sources/Machine/", "Sources/SimulatedMachine/", "Kernel/", "Sources/HostTool/",
-      "Sources/CHostSystem/",
+      "Sources/CHostSystem/", "Sources/NativeMachine/", "Sources/nativebench/",
     ]
     return folders.contains { path.hasPrefix($0) }
       || path.hasPrefix("Sources/KernelHeap/ObjectHeap")
