@@ -80,6 +80,9 @@ public protocol FileEnvironment: ProcessEnvironment {
   /// Takes such a signal.
   func takeSignal(of set: SignalSet) -> SignalInformation?
 
+  /// What polling a process's file finds: input once it has ended.
+  func readiness(ofProcess serial: UInt32) -> Readiness
+
   /// Whether the host has forwarded signals that nobody has taken yet.
   var hasForwardedSignal: Bool { get }
 
@@ -96,4 +99,5 @@ extension FileEnvironment {
   public var socketOwner: SocketOwner {
     SocketOwner(process: currentProcess, user: 0, group: 0)
   }
+  public func readiness(ofProcess serial: UInt32) -> Readiness { .input.union(.hangUp) }
 }

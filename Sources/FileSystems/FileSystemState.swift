@@ -72,13 +72,12 @@ public struct FileSystemState: BitwiseCopyable {
   /// The number that the next pipe gets.
   var nextPipeNumber: UInt64 = 1
   /// What /proc/sys sets beside the policy of memory.
-  public internal(set) var settings = SystemSettings()
+  public var settings = SystemSettings()
   // Sockets
   var firstSocket = Link<Socket>(nil)
   /// Packets that are to be freed, and that somebody does it.
   var firstDeadPacket = Link<Packet>(nil)
   var isBurying = false
-
   /// Open files. Linux: `nr_files`.
   var openFileCount: UInt64 = 0
   /// Seconds since the epoch at the start of virtual time.

@@ -118,6 +118,7 @@ public struct ProcessDescription: BitwiseCopyable {
   public var userTime: UInt64 = 0
   public var systemTime: UInt64 = 0
   public var childrenTime: UInt64 = 0
+  public var childrenSystemTime: UInt64 = 0
   /// Of the thread alone, and of the whole process.
   public var ownPendingSignals: UInt64 = 0
   public var pendingSignals: UInt64 = 0

@@ -110,7 +110,7 @@ extension FileSystems {
     let space = process.space.map { heap[$0] }
     put(&writer, space?.minorFaultCount ?? 0, 0, space?.majorFaultCount ?? 0, 0)
     put(&writer, ticks(process.userTime), ticks(process.systemTime))
-    put(&writer, ticks(process.childrenTime), 0)
+    put(&writer, ticks(process.childrenTime), ticks(process.childrenSystemTime))
     writer.put(" ")
     writer.put(signed: Int64(process.niceness) + 20)
     writer.put(" ")

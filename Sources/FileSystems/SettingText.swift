@@ -21,7 +21,7 @@ extension FileSystems {
     case .release: writer.put("6.12.0-quire")
     case .systemVersion: writer.put("#1 Quire")
     case .hostName: writeHostName(to: &writer)
-    case .domainName: writer.put("(none)")
+    case .domainName: writeDomainName(to: &writer)
     case .processLimit: writer.put("32768")
     case .threadLimit: writer.put(UInt64(environment.activity.threadLimit))
     case .groupLimit, .overflowUser, .overflowGroup:
@@ -71,6 +71,13 @@ extension FileSystems {
   func writeHostName(to writer: inout TextWriter<Environment>) {
     let settings = state.value.settings
     for index in 0..<settings.hostNameLength { writer.put(byte: settings.hostName[index]) }
+  }
+
+  private func writeDomainName(to writer: inout TextWriter<Environment>) {
+    let settings = state.value.settings
+    for index in 0..<64 where settings.domainName[index] != 0 {
+      writer.put(byte: settings.domainName[index])
+    }
   }
 
   /// A version-4 identifier. RFC 9562.

@@ -16,6 +16,8 @@ public enum SpecialFile: UInt8, BitwiseCopyable, Sendable {
   case terminal
   /// The other end of a pseudo terminal.
   case terminalMaster
+  /// A process, by its serial number.
+  case process
 }
 
 /// Files that are objects of the kernel's own: each kind's verbs, in one place for each verb.
@@ -66,7 +68,7 @@ extension FileSystems {
     case .signals: try readSignals(file, to: target, byteCount: byteCount)
     case .terminal: try readTerminal(file, to: target, byteCount: byteCount)
     case .terminalMaster: try readMaster(file, to: target, byteCount: byteCount)
-    case .eventPoll: throw .EINVAL
+    case .eventPoll, .process: throw .EINVAL
     }
   }
 
@@ -78,7 +80,7 @@ extension FileSystems {
     case .eventCounter: try writeCounter(file, from: source, byteCount: byteCount)
     case .terminal: try writeTerminal(file, from: source, byteCount: byteCount)
     case .terminalMaster: try writeMaster(file, from: source, byteCount: byteCount)
-    case .timer, .signals, .eventPoll: throw .EINVAL
+    case .timer, .signals, .eventPoll, .process: throw .EINVAL
     }
   }
 
@@ -91,12 +93,14 @@ extension FileSystems {
     case .signals: return signalReadiness(Reference(raw: attachment))
     case .terminal: return terminalReadiness(file)
     case .terminalMaster: return masterReadiness(Reference(raw: attachment))
+    case .process: return environment.readiness(ofProcess: attachment)
     }
   }
 
   func specialReadinessKey(of file: Reference<OpenFile>, _ kind: SpecialFile) -> SleepKey {
     switch kind {
     case .signals: Self.signalKey
+    case .process: Self.processKey(heap[file].attachment)
     case .terminalMaster: masterKey(Reference(raw: heap[file].attachment))
     default: .object(heap[file].attachment, channel: Self.readinessChannel)
     }
@@ -112,6 +116,7 @@ extension FileSystems {
     case .signals: freeSignalFile(Reference(raw: attachment))
     case .terminal: closeTerminal(Reference(raw: attachment))
     case .terminalMaster: closeMaster(Reference(raw: attachment))
+    case .process: break
     }
   }
 }

@@ -4,6 +4,8 @@
 public struct SystemSettings: BitwiseCopyable {
   /// The machine's name, NUL-padded. Linux: `nodename` of uname.
   public var hostName = InlineArray<65, UInt8>(repeating: 0)
+  /// NUL-padded. Linux: `domainname` of uname.
+  public var domainName = InlineArray<65, UInt8>(repeating: 0)
   /// Linux: `DROP_PAGECACHE`, `DROP_SLAB` events.
   var pageCacheDropCount: UInt64 = 0
   var objectDropCount: UInt64 = 0
@@ -15,6 +17,13 @@ public struct SystemSettings: BitwiseCopyable {
     hostName[2] = 0x69
     hostName[3] = 0x72
     hostName[4] = 0x65
+    // "(none)"
+    domainName[0] = 0x28
+    domainName[1] = 0x6E
+    domainName[2] = 0x6F
+    domainName[3] = 0x6E
+    domainName[4] = 0x65
+    domainName[5] = 0x29
   }
 
   var hostNameLength: Int {

@@ -14,6 +14,7 @@ public enum Capability: UInt8, Sendable {
   case changeRoot = 18  // CAP_SYS_CHROOT
   case inspect = 19  // CAP_SYS_PTRACE
   case administerSystem = 21  // CAP_SYS_ADMIN
+  case reboot = 22  // CAP_SYS_BOOT
   case setPriority = 23  // CAP_SYS_NICE
   case useResources = 24  // CAP_SYS_RESOURCE
   case makeDevices = 27  // CAP_MKNOD

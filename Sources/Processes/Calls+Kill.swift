@@ -133,6 +133,30 @@ extension Kernel {
     return 0
   }
 
+  /// Linux: `pidfd_send_signal`.
+  func signalProcess(_ call: CallArguments) throws(Errno) -> UInt64 {
+    // PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP
+    let kind = call.fourth & 0xFFFF_FFFF
+    guard kind & ~7 == 0, kind & (kind &- 1) == 0 else { throw .EINVAL }
+    let target = try process(ofHandle: call.first)
+    let signal = try signal(call.second)
+    var sent = SignalInformation()
+    if let signal { sent = information(signal, SignalInformation.fromUser) }
+    if call.third != 0 {
+      sent = try information(at: call.third, for: UInt64(heap[target].identifier))
+      guard UInt64(bitPattern: Int64(sent.signal)) == call.second else { throw .EINVAL }
+    }
+    if kind == 4 { return try killMany(signal, group: heap[target].group) }
+    try checkRight(toSignal: target, signal)
+    guard signal != nil else { return 0 }
+    if kind == 1 {
+      send(sent, to: leader(of: target), .kernel)
+    } else {
+      send(sent, to: target)
+    }
+    return 0
+  }
+
   /// Linux: `rt_tgsigqueueinfo`.
   func queueTaskSignal(_ call: CallArguments) throws(Errno) -> UInt64 {
     guard Int32(truncatingIfNeeded: call.first) > 0, Int32(truncatingIfNeeded: call.second) > 0

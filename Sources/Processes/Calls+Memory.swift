@@ -57,6 +57,9 @@ extension Kernel {
     if flags & MapFlag.noReserve != 0 { request.attributes.formUnion(.noReserve) }
     if flags & MapFlag.growsDown != 0 { request.attributes.formUnion(.growsDown) }
     request.populates = flags & MapFlag.populate != 0
+    if !isShared, request.protection.contains(.write), flags & MapFlag.growsDown == 0 {
+      guard mayHaveMoreData(call.second) else { throw .ENOMEM }
+    }
     let space = space
     guard flags & MapFlag.anonymous == 0 else {
       let complete = request
@@ -126,7 +129,10 @@ extension Kernel {
 
   /// Linux: `brk`.
   func setBreak(_ call: CallArguments) -> UInt64 {
-    spaces.setBreak(space, to: VirtualAddress(call.first)).value
+    let space = space
+    let old = heap[space].breakEnd.value
+    if call.first > old, !mayHaveMoreData(call.first - old) { return old }
+    return spaces.setBreak(space, to: VirtualAddress(call.first)).value
   }
 
   /// Linux: `mremap`.
@@ -139,6 +145,9 @@ extension Kernel {
     default: placement = .inPlace
     }
     let space = space
+    if call.third > call.second {
+      guard mayHaveMoreData(call.third - call.second) else { throw .ENOMEM }
+    }
     return try memoryResult { () throws(MemoryError) in
       try spaces.remap(
         space, from: VirtualAddress(call.first), byteCount: ByteCount(call.second),

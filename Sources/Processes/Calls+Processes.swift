@@ -130,6 +130,7 @@ extension Kernel {
   ) throws(Errno) -> UInt64 {
     let target = try processOrSelf(number)
     let index = try self.resource(resource)
+    try checkRight(toLimit: target)
     let current = heap[target].limits[index]
     if let new {
       let limit: ResourceLimit = try load(at: new)
@@ -140,10 +141,21 @@ extension Kernel {
       let isTooMany = limit.maximum > UInt64(DescriptorTable.capacity)
       guard index != Resource.openFiles.rawValue || !isTooMany else { throw .EPERM }
       heap[target].limits[index] = limit
+      if index == Resource.processorTime.rawValue { applyProcessorLimit(to: target) }
       applyLimit(limit, index, to: target)
     }
     if let old { try store(current, at: old) }
     return 0
+  }
+
+  /// Linux: `check_prlimit_permission()`.
+  private func checkRight(toLimit target: Reference<Process>) throws(Errno) {
+    let own = identity
+    guard target != process, !own.can(.useResources) else { return }
+    let other = self.identity(of: target)
+    let isSame =
+      other.user.isOnly(own.user.real) && other.group.isOnly(own.group.real)
+    guard isSame else { throw .EPERM }
   }
 
   /// What the address space must know of a limit.
@@ -155,45 +167,6 @@ extension Kernel {
     if index == Resource.addressSpace.rawValue {
       heap[space].pageLimit = PageCount(Int(limit.current >> 12))
     }
-  }
-
-  /// What a process used, for its parent.
-  func usage(of process: Reference<Process>) -> ResourceUsage {
-    var usage = ResourceUsage()
-    usage.userTime = TimeValue(nanoseconds: heap[process].runTime)
-    usage.peakResident = Int64(heap[process].peakResident)
-    usage.minorFaults = Int64(heap[process].minorFaultCount)
-    usage.majorFaults = Int64(heap[process].majorFaultCount)
-    if let space = heap[process].space.reference {
-      usage.peakResident = max(
-        usage.peakResident, Int64(heap[space].peakResidentCount.kibibytes))
-      usage.minorFaults += Int64(heap[space].minorFaultCount)
-      usage.majorFaults += Int64(heap[space].majorFaultCount)
-    }
-    return usage
-  }
-
-  /// Linux: `getrusage`.
-  func resourceUsage(_ call: CallArguments) throws(Errno) -> UInt64 {
-    charge(current, until: machine.now)
-    switch Int32(truncatingIfNeeded: call.first) {
-    case 0, 1: try store(usage(of: process), at: call.second)
-    case -1:
-      var usage = ResourceUsage()
-      usage.userTime = TimeValue(nanoseconds: heap[process].childrenRunTime)
-      usage.peakResident = Int64(heap[process].childrenPeakResident)
-      try store(usage, at: call.second)
-    default: throw .EINVAL
-    }
-    return 0
-  }
-
-  /// Linux: `sched_getaffinity`: one CPU.
-  func processorMask(_ call: CallArguments) throws(Errno) -> UInt64 {
-    _ = try processOrSelf(call.first)
-    guard call.second & 7 == 0, call.second >= 8 else { throw .EINVAL }
-    try store(UInt64(1), at: call.third)
-    return 8
   }
 
   /// Linux: `arch_prctl`: the bases of FS and GS.
@@ -210,25 +183,5 @@ extension Kernel {
     default: throw .EINVAL
     }
     return 0
-  }
-
-  /// Linux: `prctl`, as far as names and a few questions go.
-  func controlProcess(_ call: CallArguments) throws(Errno) -> UInt64 {
-    switch call.first {
-    case 15:  // PR_SET_NAME
-      var name = InlineArray<16, UInt8>(repeating: 0)
-      for index in 0..<15 {
-        name[index] = try load(at: call.second &+ UInt64(index))
-        if name[index] == 0 { break }
-      }
-      heap[current].name = name
-      return 0
-    case 16:  // PR_GET_NAME
-      try store(heap[current].name, at: call.second)
-      return 0
-    case 3: return 1  // PR_GET_DUMPABLE
-    case 39: return 0  // PR_GET_NO_NEW_PRIVS
-    default: throw .EINVAL
-    }
   }
 }

@@ -19,7 +19,7 @@ extension Kernel {
     try storeName("6.12.0-quire", 2, call)
     try storeName("#1 Quire", 3, call)
     try storeName("x86_64", 4, call)
-    try storeName("(none)", 5, call)
+    try store(files.value.settings.domainName, at: call.first &+ 5 * 65)
     return 0
   }
 

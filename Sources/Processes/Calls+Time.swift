@@ -141,18 +141,4 @@ extension Kernel {
     }
     return 0
   }
-
-  /// Linux: `times`.
-  func times(_ call: CallArguments) throws(Errno) -> UInt64 {
-    charge(current, until: machine.now)
-    let perTick = 1_000_000_000 / ProcessTimes.ticksPerSecond
-    if call.first != 0 {
-      try store(
-        ProcessTimes(
-          user: Int64(heap[process].runTime / perTick), system: 0,
-          childrenUser: Int64(heap[process].childrenRunTime / perTick), childrenSystem: 0),
-        at: call.first)
-    }
-    return machine.now.nanoseconds / perTick
-  }
 }

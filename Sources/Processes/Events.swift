@@ -15,7 +15,7 @@ extension Kernel {
   /// The time of the next event, slices left out; `never` if nothing is planned.
   var nextEventTime: VirtualTime {
     var time = state.value.diskEvents.next
-    if let task = state.value.timed.first { time = min(time, heap[task].deadline) }
+    if let task = firstTimed { time = min(time, heap[task].deadline) }
     return min(time, nextTimer)
   }
 
@@ -40,7 +40,7 @@ extension Kernel {
     while let tag = state.value.diskEvents.takeDue(at: now) {
       fileSystems.diskCompleted(tag)
     }
-    while let task = state.value.timed.first, heap[task].deadline <= now {
+    while let task = firstTimed, heap[task].deadline <= now {
       awaken(task, .timedOut)
     }
     takeTimers(at: now)
@@ -55,7 +55,7 @@ extension Kernel {
     if state.value.nextHostLook <= now { lookAtHost() }
     if state.value.sliceEnd <= now {
       if state.value.runQueue.isEmpty {
-        state.value.sliceEnd = now.advanced(byNanoseconds: Self.sliceNanoseconds)
+        state.value.sliceEnd = now.advanced(byNanoseconds: heap[current].schedule.sliceNanoseconds)
       } else {
         state.value.exitWork.formUnion(.reschedule)
       }

@@ -104,6 +104,8 @@ extension Kernel {
     heap[task].name = program.name
     heap[task].identity.beginProgram()
     heap[process].hasExecuted = true
+    heap[process].isDumpable = true
+    heap[process].registeredBarriers = 0
     heap[process].exitSignal = Signal.SIGCHLD.number
     closeDescriptorsForProgram(task)
     unshareSignals(of: process)

@@ -73,7 +73,10 @@ extension Kernel {
     if isLast { prepareEnd(of: process) }
     releaseFiles(of: task)
     if isLast { releaseProgram(of: process) }
-    charge(task, until: machine.now)
+    let now = machine.now
+    chargeSystem(task, until: now)
+    charge(task, until: now)
+    keepCounts(of: task)
     flushSignals(of: task)
     heap[process].liveTaskCount -= 1
     heap[task].state = .dead
@@ -115,8 +118,9 @@ extension Kernel {
     }
     heap[process].terminal = Link(nil)
     tellOrphanedGroups(leftBy: process)
-    giveChildrenToInit(process)
+    giveChildrenAway(process)
     heap[process].state = .zombie
+    fileSystems.processChanged(heap[process].serial)
     freeTimers(of: process)
     flushSignals(of: process)
   }
@@ -181,16 +185,6 @@ extension Kernel {
     heap.free(folder)
   }
 
-  private func giveChildrenToInit(_ process: Reference<Process>) {
-    let initProcess = state.value.initProcess
-    while let child = heap[process].children.first {
-      removeChild(child)
-      addChild(child, of: initProcess)
-      heap[child].exitSignal = Signal.SIGCHLD.number
-      if heap[child].state == .zombie { wake(childKey(of: initProcess)) }
-    }
-  }
-
   /// Tells the parent; one that does not want to know has the child reaped by init.
   private func endForParent(_ process: Reference<Process>, _ status: WaitStatus) {
     if let parent = heap[process].parent.reference,
@@ -205,6 +199,10 @@ extension Kernel {
         addChild(process, of: state.value.initProcess)
       }
     }
+    tellParent(of: process, ofEnd: status)
+  }
+
+  func tellParent(of process: Reference<Process>, ofEnd status: WaitStatus) {
     let signal = status.signalNumber
     let code: ChildCode = signal == 0 ? .exited : .killed
     tellParent(of: process, code, number: signal == 0 ? status.exitCode : signal)
@@ -217,14 +215,14 @@ extension Kernel {
   /// Linux: `release_task()`.
   func reap(_ process: Reference<Process>) {
     if let parent = heap[process].parent.reference {
-      heap[parent].childrenRunTime += heap[process].runTime + heap[process].childrenRunTime
-      let peak = max(heap[process].peakResident, heap[process].childrenPeakResident)
-      heap[parent].childrenPeakResident = max(heap[parent].childrenPeakResident, peak)
+      addUsage(of: process, to: parent)
     }
     removeChild(process)
     removeProcess(process)
     freeLeader(of: process)
+    let serial = heap[process].serial
     heap.free(process)
+    fileSystems.processChanged(serial)
   }
 
   /// Frees a dead leader.

@@ -159,6 +159,11 @@ extension Kernel {
     heap[child].smallestAdjustment = heap[parent].smallestAdjustment
     heap[child].terminal = heap[parent].terminal
     heap[child].started = machine.now
+    heap[child].isDumpable = heap[parent].isDumpable
+    heap[child].refusesHugePages = heap[parent].refusesHugePages
+    heap[child].personality = heap[parent].personality
+    heap[child].registeredBarriers = heap[parent].registeredBarriers
+    applyProcessorLimit(to: child)
     return child
   }
 
@@ -242,6 +247,8 @@ extension Kernel {
     heap[task].identity = heap[parentTask].identity
     if let groups = heap[task].identity.groups.reference { heap[groups].users += 1 }
     heap[task].blocked = heap[parentTask].blocked
+    heap[task].schedule = heap[parentTask].schedule.ofChild
+    heap[task].timerSlack = heap[parentTask].timerSlack
     if !request.flags.contains(.memory) || request.flags.contains(.vfork) {
       heap[task].alternateStack = heap[parentTask].alternateStack
     }

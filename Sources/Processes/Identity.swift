@@ -31,6 +31,11 @@ struct Identity: BitwiseCopyable {
       number == real || number == effective || number == saved
     }
 
+    /// Whether the real, the effective and the saved number are this one.
+    func isOnly(_ number: UInt32) -> Bool {
+      number == real && number == effective && number == saved
+    }
+
     var isOfAdministrator: Bool { contains(0) }
   }
 
@@ -46,8 +51,8 @@ struct Identity: BitwiseCopyable {
   var bounding = Capability.all
   /// Linux: `cap_ambient`.
   var ambient: UInt64 = 0
-  /// Linux: `SECBIT_KEEP_CAPS`.
-  var keepsCapabilities = false
+  /// Linux: `securebits`.
+  var security = SecurityBits()
   /// Linux: `PR_SET_NO_NEW_PRIVS`.
   var gainsNothing = false
 
@@ -57,6 +62,7 @@ struct Identity: BitwiseCopyable {
   mutating func setUser(_ new: Numbers) {
     let old = user
     user = new
+    guard !security.contains(.noChangeWithUser) else { return }
     if old.isOfAdministrator && !new.isOfAdministrator {
       if !keepsCapabilities {
         permitted = 0
@@ -70,9 +76,10 @@ struct Identity: BitwiseCopyable {
 
   /// Changes as whom files are touched. Linux: `setfsuid`'s part of `cap_task_fix_setuid()`.
   mutating func setFileUser(_ new: UInt32) {
+    defer { user.files = new }
+    guard !security.contains(.noChangeWithUser) else { return }
     if user.files == 0 && new != 0 { effective &= ~Capability.overFiles }
     if user.files != 0 && new == 0 { effective |= permitted & Capability.overFiles }
-    user.files = new
   }
 
   /// What a program begins with. Linux: `cap_bprm_creds_from_file()`.
@@ -82,7 +89,7 @@ struct Identity: BitwiseCopyable {
     group.saved = group.effective
     group.files = group.effective
     keepsCapabilities = false
-    if user.effective == 0 || user.real == 0 {
+    if !security.contains(.rootIsNobody), user.effective == 0 || user.real == 0 {
       permitted = inheritable | bounding
       effective = user.effective == 0 ? permitted : ambient
       if user.effective != 0 || user.real != 0 { ambient = 0 }

@@ -83,9 +83,7 @@ extension Kernel: MemoryEnvironment {
 
   public func awaitTransfer() -> Bool {
     guard state.value.diskEvents.next != .never else { return false }
-    let before = machine.now
-    machine.advance(to: state.value.diskEvents.next)
-    state.value.idleNanoseconds &+= machine.now.nanoseconds &- before.nanoseconds
+    idle(until: state.value.diskEvents.next)
     while let tag = state.value.diskEvents.takeDue(at: machine.now) {
       fileSystems.diskCompleted(tag)
     }

@@ -34,7 +34,7 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// How many of them wait for locks that know their owner.
   var lockWaiterCount = 0
   /// Tasks that wait for a time, the earliest first.
-  var timed = LinkedList<Reference<Task>>()
+  var timed = OrderedTree<Reference<Task>>()
   var diskEvents: DiskEvents
   /// What is due at a time, the earliest first.
   var timers = OrderedTree<Reference<ScheduledTimer>>()
@@ -42,6 +42,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// When the host is to be looked at again.
   var nextHostLook = VirtualTime.never
   var sliceEnd = VirtualTime.never
+  /// When the running task last came into the kernel.
+  var enteredKernel = VirtualTime.zero
   /// What the machine's timer is set to.
   var armed = VirtualTime.never
   /// Time that passed although nobody ran. Linux: `CPUTIME_IDLE`.
@@ -68,6 +70,7 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   /// Tasks of all processes, dead leaders among them. Linux: `nr_threads`.
   var taskCount = 0
   var lastIdentifier: UInt32 = 0
+  var lastSerial: UInt32 = 0
   /// The numbers ran out once, so that the next one may be in use.
   var numbersComeAgain = false
   /// A task that has ended and whose stack nobody runs on once the next one runs.

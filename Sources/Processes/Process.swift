@@ -61,10 +61,24 @@ public struct Process: HeapObject {
   /// A stop or a resumption that no `wait` has told yet.
   var untoldChange: WaitStatus?
   var isStopped = false
+  /// Orphans among its descendants become its children. Linux: `PR_SET_CHILD_SUBREAPER`.
+  var adoptsOrphans = false
+  /// Linux: `PR_SET_DUMPABLE`.
+  var isDumpable = true
+  /// Linux: `PR_SET_THP_DISABLE`; there are no huge pages.
+  var refusesHugePages = false
+  /// Linux: `task_struct.personality`; Linux's own is 0.
+  var personality: UInt32 = 0
+  /// Barriers that it registered for. Linux: `mm_struct.membarrier_state`.
+  var registeredBarriers: UInt32 = 0
+  /// Which process since boot it is: what does not come again, as its number does.
+  var serial: UInt32 = 0
   /// The OOM killer chose it.
   var diedOfMemory = false
 
   var limits = InlineArray<16, ResourceLimit>(repeating: .unlimited)
+  /// When its running time is next compared with its limit; 0 for never.
+  var processorLimit: UInt64 = 0
   var outOfMemoryAdjustment: Int32 = 0
   /// What who is not the administrator may go down to. Linux: `oom_score_adj_min`.
   var smallestAdjustment: Int32 = 0
@@ -73,7 +87,17 @@ public struct Process: HeapObject {
 
   var started = VirtualTime.zero
   var runTime: UInt64 = 0
+  /// Of `runTime`, what was in the kernel. Linux: `signal_struct.stime`.
+  var systemTime: UInt64 = 0
   var childrenRunTime: UInt64 = 0
+  var childrenSystemTime: UInt64 = 0
+  /// Switches of its threads that have ended. Linux: `signal_struct.nvcsw`, `nivcsw`.
+  var voluntarySwitchCount: UInt64 = 0
+  var forcedSwitchCount: UInt64 = 0
+  var childrenVoluntarySwitchCount: UInt64 = 0
+  var childrenForcedSwitchCount: UInt64 = 0
+  var childrenMinorFaultCount: UInt64 = 0
+  var childrenMajorFaultCount: UInt64 = 0
   var childrenPeakResident: UInt64 = 0
   var peakResident: UInt64 = 0
   var minorFaultCount: UInt64 = 0

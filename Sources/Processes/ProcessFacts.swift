@@ -139,8 +139,12 @@ extension Kernel: ProcessEnvironment {
     description.group = heap[process].group
     description.session = heap[process].session
     description.started = heap[process].started
-    description.userTime = heap[process].runTime
-    description.childrenTime = heap[process].childrenRunTime
+    let system = min(systemTime(of: process), heap[process].runTime)
+    description.userTime = heap[process].runTime - system
+    description.systemTime = system
+    let childrenSystem = min(heap[process].childrenSystemTime, heap[process].childrenRunTime)
+    description.childrenTime = heap[process].childrenRunTime - childrenSystem
+    description.childrenSystemTime = childrenSystem
     description.pendingSignals = heap[process].pending.set.bits
     description.outOfMemoryAdjustment = heap[process].outOfMemoryAdjustment
     description.outOfMemoryScore = outOfMemoryScore(of: process)
@@ -168,6 +172,7 @@ extension Kernel: ProcessEnvironment {
     description.number = heap[task].identifier
     description.leader = heap[heap[task].process].identifier
     description.name = heap[task].name
+    description.niceness = Int32(heap[task].schedule.nice)
     let identity = heap[task].identity
     description.user = identity.user.real
     description.userGroup = identity.group.real

@@ -66,6 +66,8 @@ extension Kernel {
   }
 
   func enterProcess(_ process: Reference<Process>) {
+    state.value.lastSerial &+= 1
+    heap[process].serial = state.value.lastSerial
     state.value.processes.pushBack(process, in: processLinks)
   }
 

@@ -14,11 +14,13 @@ import MemoryUnits
 ///
 /// Linux: `kernel/sched/core.c`, `kernel/sched/wait.c`, with one policy, SCHED_RR.
 extension Kernel {
-  /// How long a program runs while another wants to. Linux: `RR_TIMESLICE`, here 4 ms.
-  static var sliceNanoseconds: UInt64 { 4_000_000 }
-
   private var queueLinks: QueueLinks<M> { QueueLinks(heap: heap) }
   private var timedLinks: TimedLinks<M> { TimedLinks(heap: heap) }
+
+  /// Who sleeps until the earliest time.
+  ///
+  /// - Complexity: O(log n).
+  var firstTimed: Reference<Task>? { state.value.timed.first(in: timedLinks) }
 
   private func bucket(of key: UInt64) -> Int { Int((key ^ (key >> 6) ^ (key >> 32)) & 63) }
 
@@ -45,15 +47,8 @@ extension Kernel {
 
   private func insertTimed(_ task: Reference<Task>) {
     let deadline = heap[task].deadline
-    var place = state.value.timed.last
-    while let candidate = place, heap[candidate].deadline > deadline {
-      place = heap[candidate].timedPrevious.reference
-    }
-    if let place {
-      state.value.timed.insert(task, after: place, in: timedLinks)
-    } else {
-      state.value.timed.pushFront(task, in: timedLinks)
-    }
+    let heap = heap
+    state.value.timed.insert(task, in: timedLinks) { deadline < heap[$0].deadline }
     state.value.exitWork.formUnion(.timer)
   }
 
@@ -77,8 +72,8 @@ extension Kernel {
   func awaken(_ task: Reference<Task>, _ reason: Task.WakeReason) {
     state.value.sleepers[bucket(of: heap[task].key)].remove(task, in: queueLinks)
     if heap[task].deadline != .never {
-      heap[task].deadline = .never
       state.value.timed.remove(task, in: timedLinks)
+      heap[task].deadline = .never
     }
     heap[task].wakeReason = reason
     makeRunnable(task)
@@ -105,31 +100,53 @@ extension Kernel {
   ///
   /// - Precondition: the running task is in a list, or dead.
   func reschedule() {
+    var wasIdle = false
     while true {
       takeDueEvents()
       if let next = state.value.runQueue.popFront(in: queueLinks) {
-        switchTo(next)
+        switchTo(next, isCounted: wasIdle)
         return
       }
       let time = nextEventTime
       if waitsForHost(until: time) { continue }
       guard time != .never else { stopForDeadlock() }
-      let before = machine.now.nanoseconds
-      machine.advance(to: time)
-      state.value.idleNanoseconds &+= machine.now.nanoseconds &- before
+      if !wasIdle {
+        // To the task that does nothing, which others run instead of here.
+        state.value.switchCount &+= 1
+        heap[current].voluntarySwitchCount &+= 1
+        wasIdle = true
+      }
+      idle(until: time)
     }
   }
 
-  private func switchTo(_ next: Reference<Task>) {
+  /// Lets time pass in which nobody runs: it is not charged to the one that ran last.
+  func idle(until time: VirtualTime) {
+    let before = machine.now
+    let task = current
+    chargeSystem(task, until: before)
+    charge(task, until: before)
+    machine.advance(to: time)
+    let now = machine.now
+    heap[task].startedRunning = now
+    state.value.enteredKernel = now
+    state.value.idleNanoseconds &+= now.nanoseconds &- before.nanoseconds
+  }
+
+  /// - Parameter isCounted: that the running task gave the CPU away is.
+  private func switchTo(_ next: Reference<Task>, isCounted: Bool) {
     let previous = current
     let now = machine.now
-    state.value.sliceEnd = now.advanced(byNanoseconds: Self.sliceNanoseconds)
+    state.value.sliceEnd = now.advanced(byNanoseconds: heap[next].schedule.sliceNanoseconds)
     // What the last one left to do was its own; a wish to reschedule has just been granted.
     state.value.exitWork = .signals.union(.timer)
     guard next != previous else { return }
+    chargeSystem(previous, until: now)
     charge(previous, until: now)
     state.value.switchCount &+= 1
-    if heap[previous].state == .runnable {
+    if isCounted {
+      // It slept while nobody else could run.
+    } else if heap[previous].state == .runnable {
       heap[previous].forcedSwitchCount &+= 1
     } else {
       heap[previous].voluntarySwitchCount &+= 1
@@ -152,6 +169,13 @@ extension Kernel {
     heap[heap[task].process].runTime &+= now.nanoseconds &- start
     heap[task].runTime &+= now.nanoseconds &- start
     heap[task].startedRunning = now
+  }
+
+  /// Adds what a task was in the kernel to its time there.
+  func chargeSystem(_ task: Reference<Task>, until now: VirtualTime) {
+    let passed = now.nanoseconds &- state.value.enteredKernel.nanoseconds
+    heap[task].systemTime &+= passed
+    state.value.enteredKernel = now
   }
 
   /// Makes a process's memory the current one; kernel tasks run in whatever there is.

@@ -226,7 +226,9 @@ extension Kernel {
     var information = SignalInformation(
       signal, code: code.rawValue, sender: heap[process].identifier,
       user: identity(of: process).user.real, value: UInt64(number))
-    information.third = heap[process].runTime / 10_000_000
+    let system = min(systemTime(of: process), heap[process].runTime)
+    information.third = (heap[process].runTime - system) / 10_000_000
+    information.fourth = system / 10_000_000
     send(information, to: parent, .kernel)
   }
 }

@@ -188,6 +188,25 @@ extension Kernel {
     case .prctl: return try controlProcess(call)
     case .sched_yield: return yieldProcessor()
     case .sched_getaffinity: return try processorMask(call)
+    case .sched_setaffinity: return try setProcessorMask(call)
+    case .sched_getscheduler: return try policy(of: call.first)
+    case .sched_setscheduler:
+      return try setPolicy(call.first, call.second, call.third)
+    case .sched_getparam: return try priority(call)
+    case .sched_setparam: return try setPolicy(call.first, nil, call.second)
+    case .sched_get_priority_max: return try largestPriority(of: call.first)
+    case .sched_get_priority_min: return try smallestPriority(of: call.first)
+    case .sched_rr_get_interval: return try turn(call)
+    case .getpriority: return try niceness(call)
+    case .setpriority: return try setNiceness(call)
+    case .getcpu: return try processorNumber(call)
+    case .membarrier: return try passBarrier(call)
+    case .personality: return changePersonality(call.first)
+    case .pidfd_open: return try openProcess(call)
+    case .pidfd_send_signal: return try signalProcess(call)
+    case .pidfd_getfd: return try takeDescriptor(call)
+    case .process_vm_readv: return try transferMemory(call, writes: false)
+    case .process_vm_writev: return try transferMemory(call, writes: true)
     case .getrlimit: return try changeLimit(of: 0, call.first, new: nil, old: call.second)
     case .setrlimit: return try changeLimit(of: 0, call.first, new: call.second, old: nil)
     case .prlimit64:
@@ -217,6 +236,9 @@ extension Kernel {
     case .capget: return try capabilities(call)
     case .capset: return try setCapabilities(call)
     case .unshare: return try unshare(call)
+    case .setns: return try enterNamespace(call.first)
+    case .reboot: return try reboot(call)
+    case .restart_syscall: throw .EINTR
 
     // Signals
     case .rt_sigaction: return try setSignalAction(call)
@@ -255,12 +277,19 @@ extension Kernel {
     // The machine
     case .uname: return try systemName(call)
     case .sysinfo: return try systemInformation(call)
+    case .sethostname: return try setHostName(call)
+    case .setdomainname: return try setDomainName(call)
     case .getrandom: return try randomBytes(call)
 
     // In name only
     case .name_to_handle_at, .open_by_handle_at: return try refuse(number, .EOPNOTSUPP)
     case .splice, .tee, .vmsplice: return try refuse(number, .EINVAL)
-    case .mount, .umount2, .pivot_root: return try refuse(number, .EPERM)
+    case .mount, .umount2, .pivot_root, .kcmp, .swapon, .swapoff, .acct, .init_module,
+      .finit_module, .delete_module, .kexec_load, .kexec_file_load, .iopl, .ioperm, .ptrace, .bpf,
+      .userfaultfd, .fanotify_init, .lookup_dcookie, .nfsservctl:
+      return try refuse(number, .EPERM)
+    case .perf_event_open: return try refuse(number, .EACCES)
+    case .quotactl, .quotactl_fd: return try refuse(number, .ESRCH)
     default: return try refuse(number)
     }
   }
@@ -273,7 +302,7 @@ extension Kernel {
       .withoutHandler
     case .futex: futexRestart
     // These say so and are not made again, whatever the signal did.
-    case .epoll_wait, .epoll_pwait, .epoll_pwait2, .rt_sigtimedwait: .none
+    case .epoll_wait, .epoll_pwait, .epoll_pwait2, .rt_sigtimedwait, .restart_syscall: .none
     default: .system
     }
   }

@@ -79,8 +79,10 @@ public struct Task: HeapObject {
   var deadline = VirtualTime.never
   var queueNext = Link<Task>(nil)
   var queuePrevious = Link<Task>(nil)
-  var timedNext = Link<Task>(nil)
-  var timedPrevious = Link<Task>(nil)
+  var timedLeft = Link<Task>(nil)
+  var timedRight = Link<Task>(nil)
+  var timedParent = Link<Task>(nil)
+  var timedHeight: UInt8 = 0
 
   /// Sent to this task alone, and not yet delivered.
   var pending = PendingSignals()
@@ -109,6 +111,13 @@ public struct Task: HeapObject {
   var forcedSwitchCount: UInt64 = 0
   /// Nanoseconds for which it had the CPU.
   var runTime: UInt64 = 0
+  /// Those of them for which it was in the kernel. Linux: `stime`.
+  var systemTime: UInt64 = 0
+  var schedule = Scheduling()
+  /// What it gets when its parent ends. Linux: `PR_SET_PDEATHSIG`.
+  var parentEndSignal: Signal?
+  /// Linux: `PR_SET_TIMERSLACK`; no timer here is ever late.
+  var timerSlack: UInt64 = 50_000
   /// When it last got the CPU.
   var startedRunning = VirtualTime.zero
 
@@ -151,18 +160,22 @@ struct QueueLinks<M: Machine>: ListLinks {
   }
 }
 
-/// The links of the list of tasks that wait for a time.
-struct TimedLinks<M: Machine>: ListLinks {
+/// The links of the tree of tasks that wait for a time.
+struct TimedLinks<M: Machine>: TreeLinks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedNext.reference }
-  func previous(of node: Reference<Task>) -> Reference<Task>? {
-    heap[node].timedPrevious.reference
+  func left(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedLeft.reference }
+  func right(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedRight.reference }
+  func parent(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedParent.reference }
+  func height(of node: Reference<Task>) -> UInt8 { heap[node].timedHeight }
+  func setLeft(of node: Reference<Task>, to child: Reference<Task>?) {
+    heap[node].timedLeft = Link(child)
   }
-  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
-    heap[node].timedNext = Link(next)
+  func setRight(of node: Reference<Task>, to child: Reference<Task>?) {
+    heap[node].timedRight = Link(child)
   }
-  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
-    heap[node].timedPrevious = Link(previous)
+  func setParent(of node: Reference<Task>, to parent: Reference<Task>?) {
+    heap[node].timedParent = Link(parent)
   }
+  func setHeight(of node: Reference<Task>, to height: UInt8) { heap[node].timedHeight = height }
 }

@@ -117,7 +117,8 @@ extension Kernel {
   var nextProcessorTimer: VirtualTime {
     let process = process
     let deadline = min(
-      heap[process].virtualTimer.deadline &- 1, heap[process].profileTimer.deadline &- 1)
+      heap[process].processorLimit &- 1,
+      min(heap[process].virtualTimer.deadline &- 1, heap[process].profileTimer.deadline &- 1))
     guard deadline != .max else { return .never }
     let ran = runTimeNow
     return machine.now.advanced(byNanoseconds: deadline &+ 1 > ran ? deadline &+ 1 - ran : 0)
@@ -126,10 +127,10 @@ extension Kernel {
   /// Linux: `check_cpu_itimer()`.
   func takeProcessorTimers() {
     let process = process
-    guard heap[process].virtualTimer.deadline | heap[process].profileTimer.deadline != 0 else {
-      return
-    }
+    let timers = heap[process].virtualTimer.deadline | heap[process].profileTimer.deadline
+    guard timers | heap[process].processorLimit != 0 else { return }
     let ran = runTimeNow
+    checkProcessorLimit(of: process, ran)
     var timer = heap[process].profileTimer
     if expire(&timer, ran) { sendFromKernel(.SIGPROF, to: process) }
     heap[process].profileTimer = timer

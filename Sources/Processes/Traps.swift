@@ -15,6 +15,7 @@ extension Kernel {
   public func handleSystemCall() {
     let task = current
     let stack = heap[task].stack
+    state.value.enteredKernel = machine.now
     let number = machine.register(.systemCall, of: stack)
     let call = CallArguments(
       first: machine.register(.argument0, of: stack),
@@ -30,14 +31,17 @@ extension Kernel {
       if error == .EINTR { heap[task].interrupted = restart(of: number) }
     }
     if state.value.exitWork != .nothing { finishTrap() }
+    chargeSystem(task, until: machine.now)
   }
 
   /// Any trap of the running program. Linux: the `exc_*` entries.
   ///
   /// - Context: as `handleSystemCall`.
   public func handleTrap(_ trap: Trap) {
+    if case .systemCall = trap { return handleSystemCall() }
+    state.value.enteredKernel = machine.now
     switch trap {
-    case .systemCall: return handleSystemCall()
+    case .systemCall: break
     case .pageFault(let address, let access): handleFault(at: address, access)
     case .timer: handleTimer()
     case .divideError: force(.SIGFPE, code: 1, address: instructionPointer)
@@ -52,6 +56,7 @@ extension Kernel {
       force(.SIGSEGV, code: SignalInformation.fromKernel, address: 0)
     }
     if state.value.exitWork != .nothing { finishTrap() }
+    chargeSystem(current, until: machine.now)
   }
 
   private var instructionPointer: UInt64 {

@@ -98,9 +98,12 @@ extension Kernel {
       guard number >= 0 else { throw .EINVAL }
       return .group(number == 0 ? heap[process].group : UInt32(number))
     case 3:
-      // No descriptor is a process's.
       guard number >= 0 else { throw .EINVAL }
-      throw .EBADF
+      do {
+        return .process(heap[try process(ofHandle: UInt64(number))].identifier)
+      } catch {
+        throw error == .ESRCH ? .ECHILD : error
+      }
     default: throw .EINVAL
     }
   }
