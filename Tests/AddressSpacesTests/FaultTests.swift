@@ -170,7 +170,7 @@ struct FaultTests {
   }
 
   @Test func `when memory ends a write fails and everything is freed afterwards`() throws {
-    try withMemory(frameCount: 256) { environment in
+    try withMemory(frameCount: 384) { environment in
       let spaces = environment.spaces
       // What grows with use once, such as slabs, is there before counting.
       let warm = try spaces.makeSpace()
@@ -179,14 +179,14 @@ struct FaultTests {
       spaces.release(warm)
       let free = environment.freeFrameCount
       let space = try spaces.makeSpace()
-      try map(environment, space, pages: 250)
+      try map(environment, space, pages: 378)
       var written = 0
-      while written < 250 {
+      while written < 378 {
         let place = base + PageCount(written).bytes
         guard (try? spaces.store(UInt8(1), at: place, in: space)) != nil else { break }
         written += 1
       }
-      #expect(written > 50 && written < 250)
+      #expect(written > 50 && written < 378)
       try environment.checkInvariants([space])
       spaces.release(space)
       #expect(environment.freeFrameCount == free)
