@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #ifndef SYS_fchmodat2
@@ -232,7 +233,18 @@ static void processes(void) {
   CHECK(uname, "p", BUFFER(0), 0, 0, 0, 0, 0);
   CHECK(sysinfo, "p", BUFFER(0), 0, 0, 0, 0, 0);
   CHECK(getrandom, "pn", BUFFER(0), 8, 0, 0, 0, 0);
+  // A length of 0 takes the machine's names away: whoever this runs on keeps them.
+  struct utsname names;
+  uname(&names);
   CHECK(sethostname, "p", BUFFER(0), 0, 0, 0, 0, 0);
+  syscall(SYS_sethostname, names.nodename, strlen(names.nodename));
+  CHECK(setdomainname, "p", BUFFER(0), 0, 0, 0, 0, 0);
+  syscall(SYS_setdomainname, names.domainname, strlen(names.domainname));
+  int self = syscall(SYS_pidfd_open, getpid(), 0);
+  CHECK(pidfd_send_signal, "--p", self, 0, BUFFER(2), 0, 0, 0);
+  close(self);
+  CHECK(process_vm_readv, "-p-p", getpid(), BUFFER(1), 1, BUFFER(3), 1, 0);
+  CHECK(process_vm_writev, "-p-p", getpid(), BUFFER(1), 1, BUFFER(3), 1, 0);
 }
 
 static void signals(void) {
