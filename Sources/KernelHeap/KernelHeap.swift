@@ -7,7 +7,7 @@ import PageFrames
 
 /// Bytes of any size for the kernel's use, up to 4 MiB.
 ///
-/// Up to 8 KiB they are objects of 13 size classes, above that blocks of the page allocator. A
+/// Up to 8 KiB they are objects of 36 size classes, above that blocks of the page allocator. A
 /// value that is a reference: copies are the same heap. Any CPU may call any verb.
 ///
 /// Linux: `kmalloc()`, `kfree()`.
@@ -81,6 +81,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   /// Makes the token of an allocation again, from its address alone.
   ///
   /// - Precondition: it was surrendered, and nobody else adopts it.
+  @inline(__always)
   public func adopt(_ address: PhysicalAddress) -> HeapBlock {
     if address == Self.emptyAddress { return HeapBlock(address, .zero) }
     let links = objects.links

@@ -19,11 +19,7 @@ import PageFrames
 /// Linux: mm/slub.c, `kmem_cache_alloc()`, `kmem_cache_free()`.
 @safe
 public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
-  let machine: M
-  /// Where physical address 0 is, or would be.
-  let base: UnsafeMutableRawPointer
-  /// By CPU and cache.
-  let lists: ResidentArray<CPUObjectList>
+  /// One word, so that a copy of the heap for a call costs an instruction.
   let state: Resident<HeapState<M>>
 
   /// Places the tables of all caches in boot memory; slabs come with the first allocations.
@@ -34,22 +30,22 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     liveness: Liveness = .untracked
   ) throws(AllocationError) {
     let machine = frames.machine
-    self.machine = machine
     let count = SlabCaches.count
     // SAFETY: references are divided physical addresses below the direct map's limit.
-    unsafe base =
-      machine.directMap.block(
-        at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
-      ).unsafeBase
+    let base = unsafe machine.directMap.block(
+      at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
+    ).unsafeBase
     let listBytes = MemoryLayout<CPUObjectList>.stride * count * cpuCount
-    lists = ResidentArray(
+    let lists = ResidentArray(
       repeating: CPUObjectList(), count: count * cpuCount,
       in: try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine))
     let caches = try Self.makeCaches(count, &memory, machine)
     let stateBytes = ByteCount(UInt64(MemoryLayout<HeapState<M>>.size))
     state = Resident(
-      placing: HeapState(
-        frames: frames, caches: caches, cpuCount: cpuCount, liveness: LivenessTable(liveness)),
+      // SAFETY: only kept.
+      placing: unsafe HeapState(
+        machine: machine, base: base, lists: lists, frames: frames, caches: caches,
+        cpuCount: cpuCount, liveness: LivenessTable(liveness)),
       in: try memory.allocateBlock(stateBytes, on: machine))
   }
 
@@ -70,6 +66,12 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     return caches
   }
 
+  var machine: M { state.value.machine }
+  var base: UnsafeMutableRawPointer {
+    // SAFETY: only handed on.
+    unsafe state.value.base
+  }
+  var lists: ResidentArray<CPUObjectList> { state.value.lists }
   /// Where slabs come from.
   public var frames: PageFrames<M> { state.value.frames }
   var caches: ResidentArray<Locked<SlabCache>> { state.value.caches }
@@ -141,8 +143,14 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   }
 }
 
-/// What is needed rarely, so that the heap itself is a few words.
+/// Everything of the heap, behind one reference.
+@safe
 struct HeapState<M: Machine>: BitwiseCopyable {
+  let machine: M
+  /// Where physical address 0 is, or would be.
+  let base: UnsafeMutableRawPointer
+  /// By CPU and cache.
+  let lists: ResidentArray<CPUObjectList>
   let frames: PageFrames<M>
   let caches: ResidentArray<Locked<SlabCache>>
   let cpuCount: Int
