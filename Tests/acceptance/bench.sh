@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The figures that Quire promises, beside Linux under the same emulator. Under 15 minutes; Linux is
-# measured by the first run only. Prints a line for each promise; ends with 1 if one is broken.
+# The figures that Quire promises: its allocators beside Debian's on the host's processor, and the
+# kernel beside Linux under the same emulator. Under 15 minutes; Linux is measured by the first run
+# only. Prints a line for each promise; ends with 1 if one is broken.
 set -uo pipefail
 
 cd "$(dirname "$0")/../.."
@@ -74,6 +75,31 @@ sys.exit(bool(apart))
 PYTHON
 }
 
+# Instructions of the allocators alone: the bars, and twice the same.
+native() {
+  local first=$work/native1.json second=$work/native2.json name
+  timeout 300 ./quire bench native --json "$first" >"$work/native.txt" 2>"$work/native.err"
+  if [[ ! -s $first ]]; then
+    cat "$work/native.err"
+    check "quire bench native prints a table" false
+    return
+  fi
+  cat "$work/native.txt"
+  while read -r name; do
+    check "$name of the allocators is within its bar" python3 -c 'import json, sys
+rows = json.load(open(sys.argv[1]))["rows"]
+sys.exit(not next(row for row in rows if row["name"] == sys.argv[2])["met"])' "$first" "$name"
+  done < <(python3 -c 'import json, sys
+for row in json.load(open(sys.argv[1]))["rows"]: print(row["name"])' "$first")
+  timeout 300 ./quire bench native --rows order-0,bytes-64,objects-10000,mixed \
+    --json "$second" >/dev/null 2>&1
+  check "two runs of the allocators agree within 2 %" python3 -c 'import json, sys
+one, two = ({r["name"]: r["figures"][0]["instructions"] for r in json.load(open(p))["rows"]}
+            for p in sys.argv[1:])
+sys.exit(not two or any(abs(one[n] - two[n]) > 0.02 * one[n] for n in two))' "$first" "$second"
+}
+
+native
 bench 1
 if [[ ! -s $work/1.json ]]; then
   cat "$work/1.err"
