@@ -32,6 +32,7 @@ extension AddressSpaces {
     heap[file].dirtyCount += PageCount(1)
     memory.value.dirtyPageCount += PageCount(1)
     memory.value.dirtiedCount += 1
+    environment.noteDirtied()
     if memory.value.dirtyPageCount == PageCount(1) { environment.wakeFlusher(.later) }
     if isOverBackground { environment.wakeFlusher(.now) }
   }

@@ -24,6 +24,11 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
   /// The process that runs, for the log; 0 for the kernel.
   var currentProcess: UInt32 { get }
 
+  /// The process that runs made a page of a disk's file dirty. Linux: `task_io_account_write()`.
+  ///
+  /// Context: any.
+  func noteDirtied()
+
   /// Starts reading pages of a file in a row into as many locked frames in a row; the end of
   /// each page's transfer is told with `AddressSpaces.readCompleted`.
   ///
@@ -124,4 +129,8 @@ public enum MemoryError: Error, BitwiseCopyable {
   case interrupted
   /// ENOSPC: the file system that a page belongs to may have no more.
   case noSpace
+}
+
+extension MemoryEnvironment {
+  public func noteDirtied() {}
 }

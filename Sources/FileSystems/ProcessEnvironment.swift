@@ -24,6 +24,9 @@ public protocol ProcessEnvironment: MemoryEnvironment {
   /// The thread of a process with the lowest number above a number, to list /proc/PID/task.
   func firstThread(after number: UInt32, of process: UInt32) -> UInt32?
 
+  /// Visits the supplementary groups of a thread, in their order. Linux: `group_info`.
+  func visitGroups(of thread: UInt32, _ body: (UInt32) -> Void)
+
   /// What a descriptor of a process is, not retained; nil where it is not open.
   func openFile(descriptor: UInt32, of process: UInt32) -> Reference<OpenFile>?
 
@@ -111,6 +114,17 @@ public struct ProcessDescription: BitwiseCopyable {
   public var effectiveGroup: UInt32 = 0
   public var savedUser: UInt32 = 0
   public var savedGroup: UInt32 = 0
+  /// Linux: `fsuid`, `fsgid`.
+  public var fileUser: UInt32 = 0
+  public var fileGroup: UInt32 = 0
+  /// A bit for each capability. Linux: `cap_inheritable` and its kin.
+  public var inheritableCapabilities: UInt64 = 0
+  public var permittedCapabilities: UInt64 = 0
+  public var effectiveCapabilities: UInt64 = 0
+  public var boundingCapabilities: UInt64 = 0
+  public var ambientCapabilities: UInt64 = 0
+  /// Linux: `PR_SET_NO_NEW_PRIVS`.
+  public var gainsNothing = false
   public var niceness: Int32 = 0
   /// Virtual time at its start.
   public var started = VirtualTime.zero
@@ -156,7 +170,9 @@ public struct ProcessDescription: BitwiseCopyable {
   }
 }
 
-/// What a process read and wrote. Linux: `struct task_io_accounting`.
+/// What a process read and wrote; pages that it made dirty count as written to the disk.
+///
+/// Linux: `struct task_io_accounting`.
 public struct TransferCounts: BitwiseCopyable, Sendable {
   public var readBytes: UInt64 = 0
   public var writtenBytes: UInt64 = 0

@@ -24,10 +24,9 @@ extension FileSystems {
     line("Pid", process.number, &writer)
     line("PPid", process.parent, &writer)
     writer.put("TracerPid:\t0\n")
-    writeOwners("Uid", process.user, process.effectiveUser, process.savedUser, &writer)
-    writeOwners("Gid", process.userGroup, process.effectiveGroup, process.savedGroup, &writer)
+    writeOwners(of: process, to: &writer)
     line("FDSize", process.descriptorSlotCount, &writer)
-    writer.put("Groups:\t \n")
+    writeGroups(of: process, to: &writer)
     line("NStgid", process.leader, &writer)
     line("NSpid", process.number, &writer)
     line("NSpgid", process.group, &writer)
@@ -45,13 +44,13 @@ extension FileSystems {
     mask("SigBlk", process.blockedSignals, &writer)
     mask("SigIgn", process.ignoredSignals, &writer)
     mask("SigCgt", process.caughtSignals, &writer)
-    let all: UInt64 = process.effectiveUser == 0 ? 0x1FF_FFFF_FFFF : 0
-    mask("CapInh", 0, &writer)
-    mask("CapPrm", all, &writer)
-    mask("CapEff", all, &writer)
-    mask("CapBnd", 0x1FF_FFFF_FFFF, &writer)
-    mask("CapAmb", 0, &writer)
-    writer.put("NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n")
+    mask("CapInh", process.inheritableCapabilities, &writer)
+    mask("CapPrm", process.permittedCapabilities, &writer)
+    mask("CapEff", process.effectiveCapabilities, &writer)
+    mask("CapBnd", process.boundingCapabilities, &writer)
+    mask("CapAmb", process.ambientCapabilities, &writer)
+    writer.put(process.gainsNothing ? "NoNewPrivs:\t1\n" : "NoNewPrivs:\t0\n")
+    writer.put("Seccomp:\t0\nSeccomp_filters:\t0\n")
     writer.put("Cpus_allowed:\t1\nCpus_allowed_list:\t0\n")
     writer.put("Mems_allowed:\t1\nMems_allowed_list:\t0\n")
     writer.put("voluntary_ctxt_switches:\t")
@@ -111,21 +110,39 @@ extension FileSystems {
     writer.put("\n")
   }
 
-  /// Real, effective, saved and file-system owner; the last is the effective one.
   private func writeOwners(
-    _ name: StaticString, _ real: UInt32, _ effective: UInt32, _ saved: UInt32,
-    _ writer: inout TextWriter<Environment>
+    of process: ProcessDescription, to writer: inout TextWriter<Environment>
   ) {
-    writer.put(name)
-    writer.put(":\t")
-    writer.put(UInt64(real))
-    writer.put("\t")
-    writer.put(UInt64(effective))
-    writer.put("\t")
-    writer.put(UInt64(saved))
-    writer.put("\t")
-    writer.put(UInt64(effective))
+    writer.put("Uid:")
+    owner(process.user, &writer)
+    owner(process.effectiveUser, &writer)
+    owner(process.savedUser, &writer)
+    owner(process.fileUser, &writer)
+    writer.put("\nGid:")
+    owner(process.userGroup, &writer)
+    owner(process.effectiveGroup, &writer)
+    owner(process.savedGroup, &writer)
+    owner(process.fileGroup, &writer)
     writer.put("\n")
+  }
+
+  private func owner(_ number: UInt32, _ writer: inout TextWriter<Environment>) {
+    writer.put("\t")
+    writer.put(UInt64(number))
+  }
+
+  /// Each with a space behind it, as Linux has it; a space alone where there is none.
+  private func writeGroups(
+    of process: ProcessDescription, to writer: inout TextWriter<Environment>
+  ) {
+    writer.put("Groups:\t")
+    var isEmpty = true
+    environment.visitGroups(of: process.number) { group in
+      isEmpty = false
+      writer.put(UInt64(group))
+      writer.put(" ")
+    }
+    writer.put(isEmpty ? " \n" : "\n")
   }
 
   private func mask(

@@ -43,6 +43,18 @@ extension FileSystems {
     environment.setTerminal(terminal)
   }
 
+  /// The device that a terminal is, as `stat` encodes it. Linux: `tty_devnum()`.
+  public func deviceNumber(of terminal: Reference<Terminal>) -> UInt32 {
+    let number =
+      heap[terminal].number.map { DeviceNumber(major: 136, minor: $0) }
+      ?? DeviceNode.console.device
+    return UInt32(truncatingIfNeeded: number.encoded)
+  }
+
+  public func foregroundGroup(of terminal: Reference<Terminal>) -> UInt32 {
+    heap[terminal].foregroundGroup
+  }
+
   /// Linux: `TIOCSCTTY`.
   ///
   /// - Throws: EPERM where the caller leads no session without a terminal, or the terminal

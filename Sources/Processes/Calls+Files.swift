@@ -15,6 +15,22 @@ extension Kernel {
     return Int(min(value, 0x7FFF_F000))
   }
 
+  /// Counts a call that read, and what it did. Linux: `add_rchar()`, `inc_syscr()`.
+  func noteRead(_ count: Int) -> UInt64 {
+    let process = process
+    heap[process].transfer.readCalls += 1
+    heap[process].transfer.readBytes += UInt64(count)
+    return UInt64(count)
+  }
+
+  /// Linux: `add_wchar()`, `inc_syscw()`.
+  func noteWritten(_ count: Int) -> UInt64 {
+    let process = process
+    heap[process].transfer.writeCalls += 1
+    heap[process].transfer.writtenBytes += UInt64(count)
+    return UInt64(count)
+  }
+
   private func memory(_ address: UInt64) -> TransferMemory {
     .program(VirtualAddress(address), in: space)
   }
@@ -28,7 +44,7 @@ extension Kernel {
   func read(_ call: CallArguments) throws(Errno) -> UInt64 {
     let count = try byteCount(call.third)
     return try withFile(call.first) { (file) throws(Errno) in
-      UInt64(try fileSystems.read(file, to: memory(call.second), byteCount: count))
+      noteRead(try fileSystems.read(file, to: memory(call.second), byteCount: count))
     }
   }
 
@@ -36,7 +52,7 @@ extension Kernel {
   func write(_ call: CallArguments) throws(Errno) -> UInt64 {
     let count = try byteCount(call.third)
     return try withFile(call.first) { (file) throws(Errno) in
-      UInt64(try write(file, memory(call.second), count))
+      noteWritten(try write(file, memory(call.second), count))
     }
   }
 
@@ -59,7 +75,7 @@ extension Kernel {
     let count = try byteCount(call.third)
     let position = try position(call.fourth)
     return try withFile(call.first) { (file) throws(Errno) in
-      UInt64(
+      noteRead(
         try fileSystems.read(file, at: position, to: memory(call.second), byteCount: count))
     }
   }
@@ -69,7 +85,7 @@ extension Kernel {
     let count = try byteCount(call.third)
     let position = try position(call.fourth)
     return try withFile(call.first) { (file) throws(Errno) in
-      UInt64(
+      noteWritten(
         try fileSystems.write(file, at: position, from: memory(call.second), byteCount: count))
     }
   }
@@ -106,7 +122,10 @@ extension Kernel {
           throw error
         }
       }
-      return UInt64(done)
+      switch kind {
+      case .read, .readAt: return noteRead(done)
+      case .write, .writeAt: return noteWritten(done)
+      }
     }
   }
 
@@ -146,7 +165,8 @@ extension Kernel {
           let done = try fileSystems.transfer(
             from: source, at: start, to: target, byteCount: count)
           if let start { try store(start + UInt64(done), at: call.third) }
-          return UInt64(done)
+          _ = noteRead(done)
+          return noteWritten(done)
         } catch {
           if error == .EPIPE {
             sendOwn(.SIGPIPE)

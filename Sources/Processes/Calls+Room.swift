@@ -112,6 +112,8 @@ extension Kernel {
           try fileSystems.transfer(
             from: source, at: start, to: target, at: end, byteCount: count))
         if done == 0 { return 0 }
+        _ = noteRead(Int(done))
+        _ = noteWritten(Int(done))
         if call.second != 0 {
           try store(start + done, at: call.second)
         } else {

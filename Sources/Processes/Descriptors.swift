@@ -58,6 +58,14 @@ extension Kernel {
     return file(descriptor, in: table)
   }
 
+  /// Slots that a process's table has room for now. Linux: `fdtable.max_fds`.
+  func descriptorSlotCount(of process: Reference<Process>) -> UInt32 {
+    guard let table = descriptors(of: process) else { return 0 }
+    var last = UInt32(DescriptorTable.capacity)
+    while last > 64, block(of: last - 1, in: table) == nil { last -= 64 }
+    return last
+  }
+
   /// The lowest open descriptor from a number on.
   func nextDescriptor(from first: UInt32, of process: Reference<Process>) -> UInt32? {
     guard let table = descriptors(of: process) else { return nil }

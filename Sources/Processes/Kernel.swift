@@ -64,7 +64,14 @@ extension Kernel: MemoryEnvironment {
   public func startReading(
     _ file: Reference<CachedFile>, index: UInt64, pageCount: Int, into first: PageFrameNumber
   ) throws(MemoryError) -> Int {
-    try fileSystems.startReading(file, index: index, pageCount: pageCount, into: first)
+    let count = try fileSystems.startReading(
+      file, index: index, pageCount: pageCount, into: first)
+    heap[process].transfer.diskReadBytes += UInt64(count) * 4096
+    return count
+  }
+
+  public func noteDirtied() {
+    heap[process].transfer.diskWrittenBytes += 4096
   }
 
   public func reserve(

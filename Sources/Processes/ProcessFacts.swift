@@ -53,6 +53,15 @@ extension Kernel: ProcessEnvironment {
     return best
   }
 
+  public func visitGroups(of thread: UInt32, _ body: (UInt32) -> Void) {
+    guard let task = findTask(thread) else { return }
+    var next = heap[task].identity.groups.reference
+    while let list = next {
+      for index in 0..<heap[list].count { body(heap[list].group(at: index)) }
+      next = heap[list].next.reference
+    }
+  }
+
   public func openFile(descriptor: UInt32, of process: UInt32) -> Reference<OpenFile>? {
     guard let process = findProcess(process) else { return nil }
     return file(descriptor, of: process)
@@ -154,6 +163,12 @@ extension Kernel: ProcessEnvironment {
     description.executable = heap[process].executable.reference
     description.threadCount = UInt32(heap[process].liveTaskCount)
     description.transfer = heap[process].transfer
+    description.descriptorSlotCount = descriptorSlotCount(of: process)
+    description.queuedSignalCount = UInt32(state.value.queuedSignalCount)
+    if let terminal = heap[process].terminal.reference {
+      description.terminal = fileSystems.deviceNumber(of: terminal)
+      description.foregroundGroup = Int32(bitPattern: fileSystems.foregroundGroup(of: terminal))
+    }
     // Linux: `PF_FORKNOEXEC`, `PF_RANDOMIZE` is never.
     description.flags = heap[process].hasExecuted ? 0 : 0x40
     if let signals = heap[process].signals.reference {
@@ -180,6 +195,14 @@ extension Kernel: ProcessEnvironment {
     description.effectiveGroup = identity.group.effective
     description.savedUser = identity.user.saved
     description.savedGroup = identity.group.saved
+    description.fileUser = identity.user.files
+    description.fileGroup = identity.group.files
+    description.inheritableCapabilities = identity.inheritable
+    description.permittedCapabilities = identity.permitted
+    description.effectiveCapabilities = identity.effective
+    description.boundingCapabilities = identity.bounding
+    description.ambientCapabilities = identity.ambient
+    description.gainsNothing = identity.gainsNothing
     description.state = stateLetter(of: task)
     description.sleeps = description.state == 0x53 || description.state == 0x44
     description.blockedSignals = heap[task].blocked.bits

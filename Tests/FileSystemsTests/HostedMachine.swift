@@ -31,6 +31,7 @@ final class TestHost {
   var timers: [UInt32] = []
   var terminal: UInt32 = 0
   var sentSignals: [String] = []
+  var groups: [UInt32] = []
   var pendingSignal: Signal?
   /// Streams that nobody reads.
   var closedStreams: UInt64 = 0

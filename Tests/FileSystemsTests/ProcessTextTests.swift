@@ -212,4 +212,12 @@ import Testing
       #expect(lines[14] == "Max nice priority         0                    0                    ")
     }
   }
+
+  @Test func `status tells the groups of a thread, in their order`() throws {
+    try run { test in
+      #expect(try test.text("/proc/2/status").contains("\nGroups:\t \n"))
+      test.host.groups = [9, 4]
+      #expect(try test.text("/proc/2/status").contains("\nGroups:\t9 4 \n"))
+    }
+  }
 }

@@ -147,6 +147,9 @@ struct TestEnvironment: FileEnvironment {
     return SignalInformation(signal, code: SignalInformation.fromUser, sender: 7, user: 0)
   }
   var hasForwardedSignal: Bool { false }
+  func visitGroups(of thread: UInt32, _ body: (UInt32) -> Void) {
+    for group in host.groups { body(group) }
+  }
   func takeForwardedSignals() {}
 
   func describe(process number: UInt32) -> ProcessDescription? {

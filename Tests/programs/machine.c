@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <errno.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -172,6 +173,55 @@ static void system_(void) {
          open("/sys/kernel/mm/transparent_hugepage/enabled", O_WRONLY) == -1 && errno == EACCES);
 }
 
+static long counted(const char *name) {
+  char text[1024], *place;
+  int file = open("/proc/self/io", O_RDONLY);
+  ssize_t count = read(file, text, sizeof text - 1);
+  close(file);
+  if (count < 0) return -1;
+  text[count] = 0;
+  place = strstr(text, name);
+  return place ? atol(place + strlen(name)) : -1;
+}
+
+static void transfers(void) {
+  char data[8192] = {1};
+  long bytes = counted("rchar: "), calls = counted("syscr: ");
+  int zero = open("/dev/zero", O_RDWR);
+  read(zero, data, 5000);
+  pread(zero, data, 3000, 0);
+  long more = counted("rchar: ") - bytes;
+  expect("reads are counted", more >= 8000 && more < 8500 && counted("syscr: ") - calls == 4);
+  bytes = counted("wchar: "), calls = counted("syscw: ");
+  write(zero, data, 700);
+  expect("writes are counted",
+         counted("wchar: ") - bytes == 700 && counted("syscw: ") - calls == 1);
+  bytes = counted("\nread_bytes: ");
+  expect("a program was read from the disk", bytes > 0 && bytes % 4096 == 0);
+}
+
+static void owners(void) {
+  if (fork() == 0) {
+    gid_t groups[] = {7, 9, 11};
+    setgroups(3, groups);
+    setresgid(2001, 2002, 2003);
+    setresuid(1000, 1001, 1002);
+    const char *status = "/proc/self/status";
+    failures = 0;
+    expect("its users", fileHolds(status, "Uid:\t1000\t1001\t1002\t1001\n"));
+    expect("its groups", fileHolds(status, "Gid:\t2001\t2002\t2003\t2002\n"));
+    expect("its other groups", fileHolds(status, "Groups:\t7 9 11 \n"));
+    expect("its capabilities", fileHolds(status, "CapPrm:\t0000000000000000\n") &&
+                                   fileHolds(status, "CapEff:\t0000000000000000\n") &&
+                                   fileHolds(status, "CapBnd:\t000001ffffffffff\n"));
+    fflush(stdout);
+    _exit(failures != 0);
+  }
+  int ended = 0;
+  wait(&ended);
+  failures += ended != 0;
+}
+
 static void limits(void) {
   struct rlimit limit;
   expect("stack 8 MiB", getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur == 8 << 20);
@@ -210,6 +260,9 @@ int main(void) {
   processor();
   devices();
   system_();
+  transfers();
+  fflush(stdout);
+  owners();
   limits();
   processes();
   // It goes with the program, and is counted.
