@@ -102,7 +102,8 @@ import Testing
 
   @Test func `a terminal gives what was typed`() throws {
     try TestFiles.run(terminals: 1) { test in
-      test.host.input = [0x61, 0x0A]
+      test.host.input = [0x61, 0x62, 0x7F, 0x0A]
+      test.host.whileAsleep = { test.files.takeHostInput() }
       let input = try test.files.openStandardStream(0)
       #expect(test.files.isTerminal(input))
       #expect(try test.read(input, 4096) == [0x61, 0x0A])
