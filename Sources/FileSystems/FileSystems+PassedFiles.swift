@@ -25,6 +25,7 @@ extension FileSystems {
     heap[files].append(file)
   }
 
+  /// One of them; nil beyond the last.
   public func file(_ index: Int, of files: Reference<PassedFiles>) -> Reference<OpenFile>? {
     guard index < heap[files].count else { return nil }
     return heap[files].file(at: index).reference

@@ -58,21 +58,44 @@ extension FileSystems {
 
   /// Copies a folder's path with an end mark; returns the bytes, that one included.
   ///
+  /// - Parameter root: where the path begins; what is not below it is said to be out of reach.
   /// - Throws: ERANGE if there is not so much room, and as `path(of:in:)`.
   /// - Context: may sleep.
   ///
   /// Linux: `getcwd`.
   public func copyPath(
-    of inode: Reference<Inode>, to target: TransferMemory, byteCount: Int
+    of inode: Reference<Inode>, below root: Reference<Inode>? = nil,
+    to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
     try withPathBuffer { (block) throws(Errno) in
       let room = block.part(from: 0, byteCount: block.byteCount - 1)
       block.store(UInt8(0), at: block.byteCount - 1)
-      let path = try path(of: inode, in: room)
+      var path = try path(of: inode, in: room)
+      if let root { try begin(&path, at: root) }
       let count = path.byteCount + 1
       guard count <= byteCount else { throw .ERANGE }
       return try deliver(block, at: path.start, byteCount: count, to: target)
     }
+  }
+
+  /// Takes the path of another root from the front. Linux: `prepend_path()`.
+  private func begin(_ path: inout PathText, at root: Reference<Inode>) throws(Errno) {
+    let whole = path
+    let start = try withPathBuffer { (block) throws(Errno) -> Int? in
+      let above = try self.path(of: root, in: block)
+      if above.byteCount == 1 { return whole.start }
+      guard whole.byteCount >= above.byteCount else { return nil }
+      for index in 0..<above.byteCount {
+        let byte = above.block.load(UInt8.self, at: above.start + index)
+        guard byte == whole.block.load(UInt8.self, at: whole.start + index) else { return nil }
+      }
+      let rest = whole.start + above.byteCount
+      guard rest < whole.end else { return rest }
+      return whole.block.load(UInt8.self, at: rest) == PathText.slash ? rest : nil
+    }
+    guard let start else { return try prepend("(unreachable)", to: &path) }
+    path.start = start
+    if path.isEmpty { try prepend("/", to: &path) }
   }
 
   /// Puts a file's path into the kernel's own memory; returns its length.
@@ -104,8 +127,8 @@ extension FileSystems {
       guard path.start > count else { throw .ENAMETOOLONG }
       path.start -= count
       copyName(of: entry, to: path.block, at: path.start)
-      guard let folder = heap[entry].folder.reference else { return }
       try prepend("/", to: &path)
+      guard let folder = heap[entry].folder.reference else { return }
       current = folder
     }
     try prepend(heap[current].volume.path, to: &path)

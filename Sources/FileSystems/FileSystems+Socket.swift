@@ -151,9 +151,6 @@ extension FileSystems {
   /// Linux: `unix_writable()`.
   private func hasRoom(_ socket: Reference<Socket>) -> Bool {
     guard let peer = heap[socket].peer.reference else { return true }
-    if heap[socket].kind == .datagram, heap[peer].packetCount >= Socket.datagramCount {
-      return false
-    }
     return heap[peer].queuedCharge * 4 <= heap[socket].sendLimit
   }
 

@@ -62,9 +62,7 @@ extension FileSystems {
     while true {
       try checkConnection(socket)
       guard let peer = heap[socket].peer.reference else { throw .EPIPE }
-      let isFull =
-        heap[socket].kind == .datagram && heap[peer].packetCount >= Socket.datagramCount
-      if !isFull, heap[peer].queuedCharge < heap[socket].sendLimit { return }
+      if heap[peer].queuedCharge < heap[socket].sendLimit { return }
       guard waits else { throw .EAGAIN }
       guard environment.sleepInterruptibly(on: roomKey(socket)) else { throw .EINTR }
     }

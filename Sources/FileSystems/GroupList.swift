@@ -25,6 +25,7 @@ public struct GroupList: HeapObject {
     withMemoryBlock(over: &groups) { $0.load(UInt32.self, at: Int(index) * 4) }
   }
 
+  /// Adds one. Precondition: there is room.
   public mutating func append(_ group: UInt32) {
     groups[Int(count)] = group
     count += 1

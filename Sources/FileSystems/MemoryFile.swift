@@ -45,6 +45,11 @@ extension FileSystems {
     return heap[inode].volume == .nameless ? heap[inode].seals : FileSeal.seal
   }
 
+  /// Whether a file may not be mapped to be written. Linux: `memfd_check_seals_mmap()`.
+  public func isSealedAgainstWrites(_ file: Reference<OpenFile>) -> Bool {
+    heap[heap[file].inode].seals & (FileSeal.write | FileSeal.futureWrite) != 0
+  }
+
   /// Linux: `memfd_add_seals()`.
   ///
   /// - Throws: EINVAL, EPERM where it is open for reading or sealed against seals, EBUSY where a

@@ -64,8 +64,6 @@ public struct Socket: HeapObject {
 
   /// Linux: `net.core.wmem_default`, also the most that can be asked for.
   public static var defaultLimit: Int { 212_992 }
-  /// Packets that wait at a datagram socket. Linux: `net.unix.max_dgram_qlen`, and one.
-  static var datagramCount: Int { 11 }
 }
 
 /// Who sent something, or made a socket. Linux: `struct ucred`.

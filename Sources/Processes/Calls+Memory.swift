@@ -98,6 +98,10 @@ extension Kernel {
     guard heap[file].behaviour == .regular,
       let cached = heap[heap[file].inode].file.reference
     else { throw .ENODEV }
+    if isShared, fileSystems.isSealedAgainstWrites(file) {
+      guard !request.protection.contains(.write) else { throw .EPERM }
+      request.maximumProtection = Protection.read.union(.execute)
+    }
     if isShared, !heap[file].flags.mayWrite {
       guard !request.protection.contains(.write) else { throw .EACCES }
       request.maximumProtection = Protection.read.union(.execute)

@@ -47,7 +47,11 @@ extension Kernel {
     return try withSocket(call.first) { (file, _) throws(Errno) in
       let message = try receive(file, memory, count, flags)
       if let files = message.files.reference { fileSystems.release(files) }
-      if call.fifth != 0, call.sixth != 0 { try store(Int32(0), at: call.sixth) }
+      if call.fifth != 0 {
+        let room: Int32 = try load(at: call.sixth)
+        guard room >= 0 else { throw .EINVAL }
+        try store(Int32(0), at: call.sixth)
+      }
       return UInt64(flags.contains(.cut) ? message.fullByteCount : message.byteCount)
     }
   }

@@ -217,7 +217,9 @@ extension Kernel {
     let memory = TransferMemory.program(VirtualAddress(call.first), in: space)
     let folder = heap[folderContext].workingFolder
     let room = Int(min(call.second, 4096))
-    return UInt64(try fileSystems.copyPath(of: folder, to: memory, byteCount: room))
+    return UInt64(
+      try fileSystems.copyPath(
+        of: folder, below: credentials.root.reference, to: memory, byteCount: room))
   }
 
   /// Linux: `chdir`.

@@ -94,6 +94,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 4]) func `names and contents are the model's`(seed: UInt64) throws {
     try TestFiles.run { test in
       let root = try test.files.makeMemoryVolume(.temporary, permissions: 0o777)
+      test.files.state.value.mounts[Int(MountPlace.temporary.rawValue)].root = Link(root)
       let free = test.environment.frames.freePageCount
       let model = Model()
       var random = SplitMix(state: seed)

@@ -18,7 +18,7 @@ import Testing
     "getuid", "geteuid", "getgid", "getegid", "getgroups", "setuid", "setreuid", "setresuid",
     "setgid", "setregid", "setresgid", "setfsuid", "setfsgid",
     "rt_sigreturn", "pause", "kill", "tgkill", "tkill", "alarm", "pidfd_open", "restart_syscall",
-    "pidfd_getfd", "setns", "reboot", "vhangup", "unshare",
+    "pidfd_getfd", "setns", "reboot", "vhangup", "unshare", "socket", "shutdown",
   ]
 
   @Test func `every served call with a pointer is tried with bad ones`() throws {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -108,6 +109,22 @@ static void check(const char *name, const char *shape, long number, long a, long
   check(#name, shape, SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define BUFFER(index) (buffers + (index) * PAGE)
 #define HERE AT_FDCWD
+
+static void sockets(void) {
+  int ends[2], single = socket(AF_UNIX, SOCK_STREAM, 0);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends)) exit(1);
+  if (send(ends[1], buffers, 4096, 0) != 4096) exit(1);
+  CHECK(socketpair, "---p", AF_UNIX, SOCK_STREAM, 0, BUFFER(3), 0, 0);
+  CHECK(connect, "-p", single, BUFFER(1), 16, 0, 0, 0);
+  CHECK(getsockname, "-pp", ends[0], BUFFER(1), BUFFER(2), 0, 0, 0);
+  CHECK(getpeername, "-pp", ends[0], BUFFER(1), BUFFER(2), 0, 0, 0);
+  CHECK(getsockopt, "---pp", ends[0], SOL_SOCKET, SO_TYPE, BUFFER(3), BUFFER(4), 0);
+  CHECK(setsockopt, "---p", ends[0], SOL_SOCKET, SO_REUSEADDR, BUFFER(3), 4, 0);
+  CHECK(sendto, "-p", ends[0], BUFFER(1), 8, 0, 0, 0);
+  CHECK(recvfrom, "-p--pp", ends[0], BUFFER(1), 8, 0, BUFFER(4), BUFFER(5));
+  CHECK(sendmsg, "-p", ends[0], BUFFER(1), 0, 0, 0, 0);
+  CHECK(recvmsg, "-p", ends[0], BUFFER(1), 0, 0, 0, 0);
+}
 
 static void files(void) {
   CHECK(read, "-pn", data, BUFFER(1), 64, 0, 0, 0);
@@ -324,6 +341,7 @@ int main(void) {
   signals();
   moments();
   memory();
+  sockets();
   unlink(file);
   unlink(other);
   unlink(link_);
