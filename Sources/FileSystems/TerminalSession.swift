@@ -51,6 +51,7 @@ extension FileSystems {
     return UInt32(truncatingIfNeeded: number.encoded)
   }
 
+  /// The group that reads from it; 0 for none. Linux: `tty_get_pgrp()`.
   public func foregroundGroup(of terminal: Reference<Terminal>) -> UInt32 {
     heap[terminal].foregroundGroup
   }
