@@ -45,7 +45,7 @@ extension AddressSpaces {
     do {
       try tables.check(heap[space].root, .user) { address, leaf, _ in
         if leaf.protection.contains(.uncounted) { return }
-        frames.table[leaf.frame].privateWord += 1
+        if !keepsBlock(leaf.frame) { frames.table[leaf.frame].privateWord += 1 }
         if frames.table[leaf.frame].kind == .anonymous { anonymous += 1 } else { others += 1 }
         if violation == nil { violation = violationOfLeaf(leaf, at: address, in: space) }
       }
@@ -97,7 +97,7 @@ extension AddressSpaces {
   }
 
   /// Compares what every frame says of its mappings with what was found, after a `check` of
-  /// each space.
+  /// each space. Pages that are to be written have no room to count in, and are passed over.
   ///
   /// - Complexity: O(frames).
   public func checkMappingCounts() throws(AddressSpaceViolation) {
@@ -105,7 +105,8 @@ extension AddressSpaces {
     for number in 0..<frames.table.count {
       let frame = PageFrameNumber(UInt32(number))
       let descriptor = frames.table[frame]
-      guard descriptor.kind == .anonymous || descriptor.kind == .file else { continue }
+      guard descriptor.kind == .anonymous || descriptor.kind == .file, !keepsBlock(frame)
+      else { continue }
       if descriptor.mappings != descriptor.privateWord, violation == nil {
         violation = .mappingsMiscounted(
           frame, says: descriptor.mappings, found: descriptor.privateWord)

@@ -37,6 +37,14 @@ extension AddressSpaces {
     if isOverBackground { environment.wakeFlusher(.now) }
   }
 
+  /// Whether a frame's private word is the place on the disk that its page goes to.
+  func keepsBlock(_ frame: PageFrameNumber) -> Bool {
+    guard frames.table[frame].kind == .file, frames.table[frame].flags.contains(.dirty),
+      let file = Link<CachedFile>(raw: frames.table[frame].owner).reference
+    else { return false }
+    return heap[file].backing == .disk
+  }
+
   /// Whether a write to a page has to be noted before it may happen.
   @inline(__always)
   func needsNote(_ frame: PageFrameNumber, of file: Reference<CachedFile>) -> Bool {
@@ -71,6 +79,7 @@ extension AddressSpaces {
   func forgetDirt(of frame: PageFrameNumber, in file: Reference<CachedFile>) {
     guard frames.table[frame].flags.contains(.dirty), heap[file].backing == .disk else { return }
     frames.table[frame].flags.remove(.dirty)
+    frames.table[frame].privateWord = 0
     heap[file].dirtyCount -= PageCount(1)
     memory.value.dirtyPageCount -= PageCount(1)
     if heap[file].dirtyCount == .zero { removeDirtyFile(file) }
