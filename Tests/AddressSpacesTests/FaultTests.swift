@@ -179,14 +179,14 @@ struct FaultTests {
       spaces.release(warm)
       let free = environment.freeFrameCount
       let space = try spaces.makeSpace()
-      try map(environment, space, pages: 378)
+      try map(environment, space, pages: 352)
       var written = 0
-      while written < 378 {
+      while written < 352 {
         let place = base + PageCount(written).bytes
         guard (try? spaces.store(UInt8(1), at: place, in: space)) != nil else { break }
         written += 1
       }
-      #expect(written > 50 && written < 378)
+      #expect(written > 50 && written < 352)
       try environment.checkInvariants([space])
       spaces.release(space)
       #expect(environment.freeFrameCount == free)
