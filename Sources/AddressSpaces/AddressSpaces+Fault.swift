@@ -40,6 +40,8 @@ extension AddressSpaces {
       guard allows(heap[area].protection, access) else {
         return MemorySignal.forbidden(address)
       }
+      // Private pages are not the disk's. Linux: `fault_dirty_shared_page()`.
+      let isSharedWrite = access == .write && !heap[area].isPrivate
       do {
         let step = try resolve(
           Fault(space: space, area: area, address: address, access: access, isMajor: isMajor))
@@ -51,7 +53,7 @@ extension AddressSpaces {
           } else {
             heap[space].minorFaultCount += 1
           }
-          if access == .write, memory.value.dirtyPageCount > .zero { throttleWriter() }
+          if isSharedWrite, memory.value.dirtyPageCount > .zero { throttleWriter() }
           return .resolved
         case .sleptForDisk: isMajor = true
         case .slept: break

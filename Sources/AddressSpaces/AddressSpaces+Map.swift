@@ -201,18 +201,4 @@ extension AddressSpaces {
     reindex(area)
     updateGaps(around: area)
   }
-
-  /// Makes every page of a range present, as far as rights and memory allow.
-  ///
-  /// - Context: may sleep. Linux: `populate_vma_page_range()`.
-  func populate(_ space: Reference<AddressSpace>, _ range: PageRange, rights: Protection) {
-    let access: FaultAccess = rights.contains(.write) ? .write : .read
-    var page = range.start
-    while page < range.end {
-      guard case .resolved = handleFault(in: space, at: page.address, access: access) else {
-        return
-      }
-      page = page + PageCount(1)
-    }
-  }
 }

@@ -88,13 +88,19 @@ public struct AddressSpaces<Environment: MemoryEnvironment>: BitwiseCopyable {
   func allocateFrame(
     _ kind: FrameKind, content: FrameRequest.Content
   ) throws(MemoryError) -> PageFrameNumber {
-    let request = FrameRequest(
-      order: .zero, kind: kind, zoneLimit: .highMemory, mobility: .movable, content: content)
     do {
-      return try frames.allocate(request, relief: environment).surrender()
+      return try frames.allocate(
+        frameRequest(kind, content: content), relief: environment
+      ).surrender()
     } catch {
       throw .outOfMemory
     }
+  }
+
+  /// What is asked for a page of a program or of a file. Linux: `GFP_HIGHUSER_MOVABLE`.
+  func frameRequest(_ kind: FrameKind, content: FrameRequest.Content) -> FrameRequest {
+    FrameRequest(
+      order: .zero, kind: kind, zoneLimit: .highMemory, mobility: .movable, content: content)
   }
 
   /// Runs an allocation again for as long as reclaim makes progress.

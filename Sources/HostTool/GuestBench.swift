@@ -18,8 +18,14 @@ public struct GuestBench {
   let machines: GuestMachines?
 
   /// Measures the named rows, or all of them, in one run, and Linux unless it was measured before.
-  public init(rows names: [String], host: HostEnvironment) throws(ToolFailure) {
-    for name in names where !Self.rows.contains(where: { $0.name == name }) {
+  ///
+  /// - Parameters:
+  ///   - names: rows, those of pages perhaps as `ROW:PAGES:ORDER`.
+  ///   - isAlone: whether Linux and machines of other sizes are left out.
+  public init(
+    rows names: [String], isAlone: Bool = false, host: HostEnvironment
+  ) throws(ToolFailure) {
+    for name in names where !Self.isRow(name) {
       throw ToolFailure(.usage, "there is no row \(name)", "see ./quire bench guest --help")
     }
     guard let program = host.variables["QUIRE_GUEST_BENCH"] else {
@@ -30,7 +36,7 @@ public struct GuestBench {
     let quire = try Self.figures(
       of: program, rows: names.isEmpty ? all + Self.others : names, memory: "256M", host: host)
     var peers: [Peer] = []
-    for (place, image) in LinuxPeer.images(host).enumerated() {
+    for (place, image) in (isAlone ? [] : LinuxPeer.images(host)).enumerated() {
       let settings: [LinuxPeer.Setting] = place == 0 ? [.lean, .shipped] : [.lean]
       for setting in settings {
         let peer = LinuxPeer(image: image, setting: setting)
@@ -45,7 +51,7 @@ public struct GuestBench {
         }
       }
     }
-    let machines = names.isEmpty ? try GuestMachines(program: program, host: host) : nil
+    let machines = names.isEmpty && !isAlone ? try GuestMachines(program: program, host: host) : nil
     self.init(quire: quire, peers: peers, machines: machines)
   }
 
@@ -107,7 +113,10 @@ public struct GuestBench {
       text.append("")
       text += Self.table(
         [["pages:order", "Quire", "published", ""]]
-          + others.map { [$0.name, grouped($0.instructions), grouped($0.published), ""] })
+          + others.map { other in
+            let published = other.published == 0 ? "-" : grouped(other.published)
+            return [other.name, grouped(other.instructions), published, ""]
+          })
     }
     let missed = lost.count
     text.append("\(quire.rows.count - others.count - missed) rows met, \(missed) missed")
@@ -203,6 +212,21 @@ extension GuestBench {
       "copy-on-write-reuse:1500:1", "munmap-page:3000:1", "munmap-page:500:2",
       "dontneed-page:2500:2", "populate-page:333:0",
     ]
+  }
+
+  /// The rows of pages, which take another number of them and an order.
+  public static var pageRows: [String] {
+    rows.prefix { $0.name != "mmap-munmap" }.map(\.name)
+  }
+
+  /// Whether a name is a row's, or one of pages with their number and an order, 0 to 2, behind.
+  static func isRow(_ name: String) -> Bool {
+    let parts = name.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    if parts.count == 1 { return rows.contains { $0.name == name } }
+    guard parts.count == 3, pageRows.contains(parts[0]), let pages = Int(parts[1]) else {
+      return false
+    }
+    return (2...16_384).contains(pages) && ["0", "1", "2"].contains(parts[2])
   }
 
   /// The rows of `Tests/bench/guest.c`, in its order.

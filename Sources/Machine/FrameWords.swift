@@ -75,9 +75,22 @@ public struct FrameWords: BitwiseCopyable, @unchecked Sendable {
   }
 
   /// The words of 8 bytes that are not zero, from one index on.
+  ///
+  /// - Complexity: O(count), four at a time.
   public func occupiedCount(wideFrom first: Int, count: Int) -> Int {
-    var occupied = 0
-    for place in first..<first + count where self[wide: place] != 0 { occupied &+= 1 }
+    var (occupied, place) = (0, first)
+    let end = first &+ count
+    while place &+ 4 <= end {
+      occupied &+= self[wide: place] != 0 ? 1 : 0
+      occupied &+= self[wide: place &+ 1] != 0 ? 1 : 0
+      occupied &+= self[wide: place &+ 2] != 0 ? 1 : 0
+      occupied &+= self[wide: place &+ 3] != 0 ? 1 : 0
+      place &+= 4
+    }
+    while place < end {
+      occupied &+= self[wide: place] != 0 ? 1 : 0
+      place &+= 1
+    }
     return occupied
   }
 

@@ -50,7 +50,8 @@ struct BuddyLists: BitwiseCopyable {
     while size < .max {
       let buddy = block.buddy(size)
       guard table.contains(buddy), table[buddy].isFreeBlock(size, zone) else { break }
-      let other = pageBlocks.mobility(of: buddy)
+      // Below that order both are of one page block, and so of one mobility.
+      let other = size < PageBlocks.order ? mobility : pageBlocks.mobility(of: buddy)
       lists[slot(size, other)].remove(buddy, in: table)
       hide(buddy, in: table)
       // One mobility for what will be split as one.
@@ -89,11 +90,20 @@ struct BuddyLists: BitwiseCopyable {
   mutating func takeSmallest(
     _ order: Order, _ mobility: Mobility, in table: FrameTable
   ) -> PageFrameNumber? {
+    guard let (block, size) = popSmallest(order, mobility, in: table) else { return nil }
+    giveBackRest(of: block, size, beyond: order.pageCount.value, mobility, in: table)
+    return block
+  }
+
+  /// Takes the first block of the smallest sufficient order off its list.
+  @inline(__always)  // Two callers, both on the way of every refill.
+  mutating func popSmallest(
+    _ order: Order, _ mobility: Mobility, in table: FrameTable
+  ) -> (PageFrameNumber, Order)? {
     var size = Int(order.value)
     while size <= 10 {
       if let block = lists[size * 3 + Int(mobility.rawValue)].popFirst(in: table) {
-        split(block, from: Order(UInt8(size)), to: order, mobility, in: table)
-        return block
+        return (block, Order(UInt8(size)))
       }
       size += 1
     }
@@ -108,7 +118,7 @@ struct BuddyLists: BitwiseCopyable {
     rest mobility: Mobility, in table: FrameTable
   ) {
     lists[slot(size, listed)].remove(block, in: table)
-    split(block, from: size, to: order, mobility, in: table)
+    giveBackRest(of: block, size, beyond: order.pageCount.value, mobility, in: table)
   }
 
   /// Moves a free block to the list of another mobility.
@@ -120,19 +130,21 @@ struct BuddyLists: BitwiseCopyable {
     lists[slot(order, new)].pushLast(block, in: table)
   }
 
-  /// Halves a block that is off its list until one of the order asked for is left at its start.
+  /// Keeps the first frames of a block that is off its list; the others go back as the largest
+  /// blocks that they make.
   ///
   /// Linux: `expand()`.
-  private mutating func split(
-    _ block: PageFrameNumber, from size: Order, to order: Order, _ mobility: Mobility,
+  mutating func giveBackRest(
+    of block: PageFrameNumber, _ size: Order, beyond taken: Int, _ mobility: Mobility,
     in table: FrameTable
   ) {
-    var half = size
-    while half > order {
-      half = Order(half.value - 1)
-      insert(block + half.pageCount, half, mobility, in: table, at: .first)
+    var offset = taken
+    while offset < size.pageCount.value {
+      let part = Order(UInt8(offset.trailingZeroBitCount))
+      insert(block + PageCount(offset), part, mobility, in: table, at: .first)
+      offset += part.pageCount.value
     }
-    freePageCount -= order.pageCount
+    freePageCount -= PageCount(taken)
     hide(block, in: table)
   }
 
@@ -150,7 +162,7 @@ struct BuddyLists: BitwiseCopyable {
   }
 
   /// Makes a frame the inside of a block, or a block on no list.
-  private func hide(_ frame: PageFrameNumber, in table: FrameTable) {
+  func hide(_ frame: PageFrameNumber, in table: FrameTable) {
     table[frame].kindAndOrder = FrameDescriptor.pack(.free, .zero)
     table[frame].flagsAndZone = FrameDescriptor.pack(FrameFlags(), zone)
   }

@@ -29,6 +29,11 @@ struct CPUZoneLists: BitwiseCopyable {
     Int(mobility.rawValue) << 2 | Int(order.value)
   }
 
+  /// Whether a block of many may come; what comes singly afterwards finds room for a batch still.
+  func hasRoom(for order: Order) -> Bool {
+    order <= Self.largestOrder && frameCount &+ (1 &<< Int32(order.value)) < high &- batch
+  }
+
   /// How many blocks of an order to fetch when there is none. Linux: `nr_pcp_alloc()`.
   func refillCount(_ order: Order) -> Int {
     batch > 1 ? max(Int(batch) >> Int(order.value), 2) : 1
@@ -41,11 +46,32 @@ struct CPUZoneLists: BitwiseCopyable {
     return frame
   }
 
-  /// Takes the block that has lain longest. Linux: `list_last_entry()`.
-  mutating func popOldest(_ list: Int, in table: FrameTable) -> PageFrameNumber? {
-    guard let frame = lists[list].popLast(in: table) else { return nil }
-    frameCount &-= Self.frameCount(ofList: list)
-    return frame
+  /// Takes the block that has lain longest, with those that came after it as long as each is the
+  /// neighbour of the one before, upwards or downwards.
+  ///
+  /// Linux: `list_last_entry()`.
+  ///
+  /// - Returns: up to `limit` blocks, of one page block.
+  /// - Complexity: O(blocks taken).
+  mutating func popOldestRun(_ list: Int, atMost limit: Int, in table: FrameTable) -> FrameRun? {
+    let oldest = lists[list].last
+    guard oldest != 0 else { return nil }
+    let order = Self.order(ofList: list)
+    let step: UInt32 = 1 &<< UInt32(order.value)
+    var (end, count) = (oldest, 1)
+    var next = table[PageFrameNumber(oldest)].previous
+    let isUpwards = next > oldest
+    while count < limit && next != 0 && next == (isUpwards ? end &+ step : end &- step)
+      && (next ^ oldest) >> PageBlocks.shift == 0
+    {
+      end = next
+      count += 1
+      next = table[PageFrameNumber(end)].previous
+    }
+    lists[list].removeLast(from: PageFrameNumber(end), in: table)
+    let run = FrameRun(first: PageFrameNumber(min(oldest, end)), order: order, count: count)
+    frameCount &-= Int32(run.frameCount)
+    return run
   }
 
   /// Adds a block that is to be taken first.
@@ -57,10 +83,10 @@ struct CPUZoneLists: BitwiseCopyable {
     return frameCount >= high
   }
 
-  /// Adds a block that is to be taken after those that are there.
-  mutating func append(_ frame: PageFrameNumber, _ list: Int, in table: FrameTable) {
-    lists[list].pushLast(frame, in: table)
-    frameCount &+= Self.frameCount(ofList: list)
+  /// Adds free blocks that are to be taken after those that are there, the lowest first.
+  mutating func append(_ run: FrameRun, _ list: Int, _ zone: ZoneKind, in table: FrameTable) {
+    lists[list].pushLast(run, zone, in: table)
+    frameCount &+= Int32(run.frameCount)
   }
 
   func list(_ index: Int) -> FrameList { lists[index] }

@@ -114,15 +114,19 @@ extension PageFrames {
       guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
       // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
       if let ready = cpuLists.pop(list, in: table) { return ready }
-      let first = lists.allocate(request.order, mobility, in: table)
-      guard first != nil else { return nil }
-      for _ in 1..<max(wanted, 1) {
-        guard let more = lists.allocate(request.order, mobility, in: table) else { break }
-        table[more].kindAndOrder = FrameDescriptor.pack(.free, request.order)
-        table[more].flagsAndZone |= FrameFlags.cached.rawValue
-        cpuLists.append(more, list, in: table)
+      guard
+        let run = lists.allocateRun(request.order, mobility, atMost: max(wanted, 1), in: table)
+      else { return nil }
+      let zone = lists.zone
+      var missing = wanted - run.count
+      if run.count > 1 { cpuLists.append(run.withoutFirst, list, zone, in: table) }
+      while missing > 0,
+        let more = lists.allocateRun(request.order, mobility, atMost: missing, in: table)
+      {
+        cpuLists.append(more, list, zone, in: table)
+        missing -= more.count
       }
-      return first
+      return run.first
     }
   }
 

@@ -45,19 +45,26 @@ extension PageFrames {
 
   /// Lets many blocks go at once, with one turn of the CPU's lock. Linux: `folios_put_refs()`.
   ///
+  /// What the CPU's lists have no room for goes to its zone, neighbours together.
+  ///
   /// - Precondition: as for `release`, of each.
   public func release(_ blocks: Span<PageFrameNumber>) {
     let (state, table, machine) = (state, table, machine)
     let cpu = Int(machine.currentCPU.value)
     state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
-      for place in blocks.indices {
+      var place = 0
+      while place < blocks.count {
         let first = blocks[place]
-        let references = table[first].references
-        precondition(references > 0, "release of a frame that nobody holds")
-        if references > 1 {
-          table[first].references = references - 1
+        let descriptor = table[first]
+        precondition(descriptor.references > 0, "release of a frame that nobody holds")
+        if descriptor.references > 1 {
+          table[first].references = descriptor.references - 1
+          place &+= 1
+        } else if lists.zones[descriptor.zone.index].hasRoom(for: descriptor.order) {
+          giveBack(first, descriptor.order, to: &lists, table, machine)
+          place &+= 1
         } else {
-          giveBack(first, table[first].order, to: &lists, table, machine)
+          place = giveBack(blocks, from: place, to: descriptor.zone)
         }
       }
     }
@@ -122,6 +129,46 @@ extension PageFrames {
     }
   }
 
+  /// Gives blocks of one zone back to it, past the CPU's lists.
+  ///
+  /// - Returns: the place of the first block that is of another zone, or that others hold.
+  /// - Context: the CPU's lists are locked; takes the zone lock.
+  @inline(never)  // As `drain`.
+  private func giveBack(
+    _ blocks: Span<PageFrameNumber>, from start: Int, to zone: ZoneKind
+  ) -> Int {
+    let (table, machine) = (table, machine)
+    return state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) -> Int in
+      var place = start
+      repeat {
+        let (first, order) = (blocks[place], table[blocks[place]].order)
+        let size = UInt32(order.pageCount.value)
+        let isUpwards = place &+ 1 < blocks.count && blocks[place &+ 1] > first
+        let step = isUpwards ? size : 0 &- size
+        var (last, count) = (first, 0)
+        repeat {
+          last = blocks[place]
+          checkOwned(table[last], order)
+          machine.record(
+            MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: last.value))
+          table[last] = FrameDescriptor(.free, zone: zone)
+          count &+= 1
+          place &+= 1
+        } while place < blocks.count && blocks[place].value == last.value &+ step
+          && (blocks[place].value ^ first.value) &>> PageBlocks.shift == 0
+          && table[blocks[place]].order == order && isLast(blocks[place], of: zone, table)
+        lists.free(FrameRun(first: min(first, last), order: order, count: count), in: table)
+      } while place < blocks.count && isLast(blocks[place], of: zone, table)
+      return place
+    }
+  }
+
+  /// Whether a block is of a zone, and only one holds it.
+  @inline(__always)
+  private func isLast(_ block: PageFrameNumber, of zone: ZoneKind, _ table: FrameTable) -> Bool {
+    table[block].references == 1 && table[block].zone == zone
+  }
+
   private func giveBackLarge(_ first: PageFrameNumber, _ order: Order, _ zone: ZoneKind) {
     table[first] = FrameDescriptor(.free, zone: zone)
     state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) in
@@ -154,9 +201,12 @@ extension PageFrames {
       var list = firstList
       while left > 0 && cpuLists.frameCount > 0 {
         let order = CPUZoneLists.order(ofList: list)
-        while left > 0, let block = cpuLists.popOldest(list, in: table) {
-          left -= order.pageCount.value
-          lists.free(block, order, in: table)
+        while left > 0,
+          let run = cpuLists.popOldestRun(
+            list, atMost: max(left >> Int(order.value), 1), in: table)
+        {
+          left -= run.frameCount
+          lists.free(run, in: table)
         }
         list = (list + 1) % CPUZoneLists.listCount
       }

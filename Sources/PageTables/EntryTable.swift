@@ -33,18 +33,16 @@ struct EntryTable<Format: PageTableFormat>: BitwiseCopyable {
 
   /// Moves entries to empty places of another table, by the block.
   ///
-  /// - Returns: how many of them held anything.
   /// - Precondition: nothing is where they go to; both runs are inside their tables.
-  func move(from first: Int, count: Int, to other: Self, at target: Int) -> Int {
-    precondition(
-      count > 0 && other.firstOccupied(from: target, through: target + count - 1) == nil,
-      "something is mapped where pages are moved to")
-    let occupied =
-      Format.entryByteCount == 4
-      ? words.occupiedCount(narrowFrom: first, count: count)
-      : words.occupiedCount(wideFrom: first, count: count)
+  func move(from first: Int, count: Int, to other: Self, at target: Int) {
     let size = Format.entryByteCount
     words.move(from: first * size, byteCount: count * size, to: other.words, at: target * size)
-    return occupied
+  }
+
+  /// How many entries hold anything, from one place on.
+  func occupiedCount(from first: Int, count: Int) -> Int {
+    Format.entryByteCount == 4
+      ? words.occupiedCount(narrowFrom: first, count: count)
+      : words.occupiedCount(wideFrom: first, count: count)
   }
 }

@@ -104,7 +104,13 @@ extension PageTableCursor {
   ) -> PageCount {
     precondition(level == 0 && other.level == 0, "only base pages are moved")
     let count = min(limit.value, min(entriesLeft, other.entriesLeft))
-    let moved = UInt32(table.move(from: index, count: count, to: other.table, at: other.index))
+    precondition(
+      other.isTableEmpty
+        || other.table.firstOccupied(from: other.index, through: other.index + count - 1) == nil,
+      "something is mapped where pages are moved to")
+    let isWhole = count == M.Format.entryCount(level: 0)
+    let moved = isWhole ? entryCount : UInt32(table.occupiedCount(from: index, count: count))
+    table.move(from: index, count: count, to: other.table, at: other.index)
     countEntries(0 &- moved)
     other.countEntries(moved)
     return PageCount(count)

@@ -31,17 +31,24 @@ struct BenchGuestCommand: ParsableCommand {
         1 if a row misses its bar.
 
         Rows: \(GuestBench.rows.map(\.name).joined(separator: " "))
+
+        With another number of pages, touched upwards (0), downwards (1) or scattered (2), as \
+        demand-zero:3000:2: \(GuestBench.pageRows.joined(separator: " "))
         """)
   }
 
-  @Option(help: ArgumentHelp("Only these, with commas between them.", valueName: "NAME,..."))
+  @Option(
+    help: ArgumentHelp(
+      "Only these, with commas between them.", valueName: "ROW|ROW:PAGES:ORDER,..."))
   var rows: String?
+  @Flag(name: .customLong("without-linux"), help: "Measure Quire alone, and fetch nothing.")
+  var isAlone = false
   @Option(help: ArgumentHelp("Write the table as JSON.", valueName: "FILE"))
   var json: String?
 
   mutating func run() throws {
     let names = rows.map { $0.split(separator: ",").map(String.init) } ?? []
-    let bench = try GuestBench(rows: names, host: .current)
+    let bench = try GuestBench(rows: names, isAlone: isAlone, host: .current)
     for line in bench.lines { printToStandardOutput(line) }
     if let json { try bench.write(to: json) }
     if !bench.isMet { throw ExitCode(1) }

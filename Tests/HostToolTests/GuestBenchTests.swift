@@ -57,6 +57,19 @@ struct GuestBenchTests {
     }
   }
 
+  @Test func `rows of pages take their number and an order, the others neither`() {
+    for name in ["demand-zero", "munmap-page:3000:1", "populate-page:2:0", "getppid"] {
+      #expect(GuestBench.isRow(name), "\(name)")
+    }
+    for name in [
+      "", "bogus", "bogus:3:1", "getppid:3:1", "demand-zero:", "demand-zero:3", "demand-zero:3:3",
+      "demand-zero:1:0", "demand-zero:x:0", "demand-zero:99999:0", "demand-zero:3:1:1",
+    ] {
+      #expect(!GuestBench.isRow(name), "\(name)")
+    }
+    #expect(GuestBench.others.allSatisfy(GuestBench.isRow))
+  }
+
   @Test func `a kernel's release is what its image is named after`() {
     let peer = LinuxPeer(image: "/cache/linux/6.1/vmlinuz-6.1.0-56-amd64", setting: .shipped)
     #expect(peer.name == "Linux 6.1.0-56-amd64, shipped")
