@@ -228,7 +228,7 @@ refused 'a truncated program is 126 and named' 126 truncated -- ./truncated
 refused 'a corrupt program is 126 and named' 126 corrupt -- ./corrupt
 refused 'a size that is none is 64' 64 banana --memory banana -- "$busybox" true
 refused 'an unknown option is 64' 64 nonsense --nonsense -- "$busybox" true
-refused 'a machine too small is 125 and says how small it may be' 125 '[0-9]M' \
+refused 'a machine too small is 125 and says how small it may be' 125 '[0-9][KM]' \
   --memory 1M -- "$busybox" true
 
 # --- nothing stays behind
