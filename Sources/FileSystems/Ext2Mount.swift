@@ -12,34 +12,51 @@ extension FileSystems {
   /// Mounts the scratch disk at /var/scratch.
   ///
   /// - Throws: ENXIO without a disk, EINVAL or EIO where its file system is damaged, EROFS where
-  ///   it has what this driver does not know, ENOENT where the root has no such folder, ENOMEM.
+  ///   it has what this driver does not know, ENOENT or ENOTDIR where the root has no folder for
+  ///   it and nothing was changed, ENOMEM.
   /// - Context: may sleep; after `mountRoot`.
   public func mountScratch() throws(Errno) {
     let disk = Disk.scratch
     let byteCount = state.value.disks[disk].byteCount & ~4095
     guard byteCount > 0 else { throw .ENXIO }
+    // First, so that a root without the folder leaves nothing to give back.
+    let folder = try scratchFolder()
+    do throws(Errno) {
+      try openDevice(of: disk)
+      try readVolume(disk, byteCount)
+      let root = try inode(numbered: Ext2Volume.rootInode, of: .scratch)
+      do throws(Errno) {
+        guard heap[root].mode.isFolder else { throw .EIO }
+        try storeSuperblock(of: disk, isClean: false)
+      } catch {
+        release(root)
+        throw error
+      }
+      mount(.scratch, root, in: folder)
+    } catch {
+      release(folder)
+      throw error
+    }
+  }
+
+  /// The folder that holds the mount, counted for the caller.
+  private func scratchFolder() throws(Errno) -> Reference<Inode> {
+    let top = try rootFolder()
+    defer { release(top) }
+    let folder = try withPath("/var") { (path) throws(Errno) in try find(path, from: top) }
+    guard heap[folder].mode.isFolder else {
+      release(folder)
+      throw .ENOTDIR
+    }
+    return folder
+  }
+
+  private func openDevice(of disk: Int) throws(Errno) {
     do {
       state.value.disks[disk].device = Link(
         try spaces.makeFile(byteCount: 0, owner: 0, backing: .disk))
     } catch {
       throw Errno(error)
-    }
-    try readVolume(disk, byteCount)
-    let root = try inode(numbered: Ext2Volume.rootInode, of: .scratch)
-    do throws(Errno) {
-      guard heap[root].mode.isFolder else { throw .EIO }
-      let top = try rootFolder()
-      defer { release(top) }
-      let folder = try withPath("/var") { (path) throws(Errno) in try find(path, from: top) }
-      guard heap[folder].mode.isFolder else {
-        release(folder)
-        throw .ENOENT
-      }
-      mount(.scratch, root, in: folder)
-      try storeSuperblock(of: disk, isClean: false)
-    } catch {
-      release(root)
-      throw error
     }
   }
 

@@ -37,13 +37,15 @@ extension Kernel {
     }
   }
 
-  /// Mounts the scratch disk, where there is one.
+  /// Mounts the scratch disk, where there is one and the root has a place for it.
   private func mountScratch() throws(Errno) {
     do {
       try fileSystems.mountScratch()
     } catch {
-      if error == .ENXIO { return }
-      throw error
+      switch error {
+      case .ENXIO, .ENOENT, .ENOTDIR: return
+      default: throw error
+      }
     }
     try startFlusher()
   }

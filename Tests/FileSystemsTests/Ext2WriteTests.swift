@@ -7,6 +7,23 @@ import MemoryUnits
 import Testing
 
 struct Ext2WriteTests {
+  @Test func `a root without a folder for the scratch disk goes without it`() throws {
+    let scratch = try ScratchDisk.make(mebibytes: 2)
+    let bare = try DiskImage()
+    let odd = try DiskImage()
+    try odd.write("var", [1])
+    for (root, reason) in [(bare, Errno.ENOENT), (odd, .ENOTDIR)] {
+      let disk = try root.pack(mebibytes: 2)
+      try TestFiles.run(disk: disk, scratch: scratch, frameCount: 4096) { test in
+        try test.files.mountRoot()
+        #expect(throws: reason) { try test.files.mountScratch() }
+        #expect(!test.files.isMounted(.scratch))
+        try test.files.leaveScratch()
+        #expect(test.host.scratch == scratch)
+      }
+    }
+  }
+
   @Test func `what was written is there at the next mount, and the disk is left whole`() throws {
     let fresh = try ScratchDisk.make(mebibytes: 8)
     let long = String(repeating: "n", count: 255)
