@@ -52,8 +52,7 @@ extension AddressSpaces {
   /// - Precondition: it overlaps none.
   func insert(_ area: Reference<Area>, into space: Reference<AddressSpace>) {
     let start = heap[area].start
-    heap[area].gapBefore = 0
-    heap[area].largestGap = 0
+    heap[area].gaps = Gaps()
     heap[space].areas.insert(area, in: areaLinks) { start < heap[$0].start }
     heap[space].areaCount += 1
     updateGaps(around: area)
@@ -62,8 +61,7 @@ extension AddressSpaces {
   /// Enters an area that begins where another ends and was a part of it, so that no gap changes.
   func insert(_ area: Reference<Area>, behind lower: Reference<Area>) {
     let space = heap[lower].space
-    heap[area].gapBefore = 0
-    heap[area].largestGap = 0
+    heap[area].gaps = Gaps()
     heap[space].areas.insert(area, after: lower, in: areaLinks)
     heap[space].areaCount += 1
   }
@@ -95,8 +93,8 @@ extension AddressSpaces {
     if heap[area].attributes.contains(.growsDown) {
       free -= min(free, UInt64(Self.stackGuard.value))
     }
-    if heap[area].gapBefore == free { return }
-    heap[area].gapBefore = free
+    if heap[area].gaps.before == free { return }
+    heap[area].gaps.before = free
     heap[space].areas.refresh(area, in: areaLinks)
   }
 
@@ -151,22 +149,22 @@ extension AddressSpaces {
     _ needed: UInt64, under top: Reference<Area>, _ limit: UInt64
   ) -> PageRange? {
     var next: Reference<Area>? = top
-    while let node = next, heap[node].largestGap >= needed {
+    while let node = next, heap[node].gaps.largest >= needed {
       if heap[node].start.value < limit {
-        if let right = heap[node].right.reference, heap[right].largestGap >= needed,
+        if let right = heap[node].hook.right.reference, heap[right].gaps.largest >= needed,
           let range = highestGap(needed, under: right, limit)
         {
           return range
         }
         if let range = gapRange(below: node, needed) { return range }
       }
-      next = heap[node].left.reference
+      next = heap[node].hook.left.reference
     }
     return nil
   }
 
   private func gapRange(below area: Reference<Area>, _ needed: UInt64) -> PageRange? {
-    guard heap[area].gapBefore >= needed else { return nil }
+    guard heap[area].gaps.before >= needed else { return nil }
     var end = heap[area].start.value
     if heap[area].attributes.contains(.growsDown) { end -= UInt64(Self.stackGuard.value) }
     return PageRange(start: PageNumber(end - needed), end: PageNumber(end))

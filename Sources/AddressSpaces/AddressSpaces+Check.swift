@@ -71,7 +71,7 @@ extension AddressSpaces {
       }
       var gap = value.start.value - min(below, value.start.value)
       if value.attributes.contains(.growsDown) { gap -= min(gap, UInt64(Self.stackGuard.value)) }
-      guard gap == value.gapBefore else { throw .gapMiscounted(value.start.address) }
+      guard gap == value.gaps.before else { throw .gapMiscounted(value.start.address) }
       pages += value.pageCount.value
       below = value.end.value
       next = self.area(after: area)

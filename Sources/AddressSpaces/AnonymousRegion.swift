@@ -40,9 +40,6 @@ public struct AnonymousRegionLink: HeapObject {
   /// The range of indices under which the link stands in the region's tree.
   var first: UInt64
   var last: UInt64
-  var left = Link<AnonymousRegionLink>(nil)
-  var right = Link<AnonymousRegionLink>(nil)
-  var parent = Link<AnonymousRegionLink>(nil)
-  var height: UInt8 = 0
+  var hook = TreeHook<AnonymousRegionLink>()
   var subtreeLast: UInt64 = 0
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import KernelHeap
 import MemoryUnits
 import PageTableFormats
@@ -32,20 +33,12 @@ public struct Area: HeapObject {
   var firstRegionLink = Link<AnonymousRegionLink>(nil)
 
   // Tree of the address space, by `start`
-  var left = Link<Area>(nil)
-  var right = Link<Area>(nil)
-  var parent = Link<Area>(nil)
-  var height: UInt8 = 0
-  /// The largest run of free pages directly below an area of this subtree.
-  var largestGap: UInt64 = 0
-  /// Free pages between this area and the one before it.
-  var gapBefore: UInt64 = 0
+  var hook = TreeHook<Area>()
+  /// In pages.
+  var gaps = Gaps()
 
   // Tree of the file's mappings, by `fileIndex`
-  var mappingLeft = Link<Area>(nil)
-  var mappingRight = Link<Area>(nil)
-  var mappingParent = Link<Area>(nil)
-  var mappingHeight: UInt8 = 0
+  var mappingHook = TreeHook<Area>()
   var mappingSubtreeLast: UInt64 = 0
 
   public var pageCount: PageCount { end - start }
@@ -107,14 +100,8 @@ public struct AreaDescription: Sendable, BitwiseCopyable {
 extension Area {
   /// A copy that stands in no tree yet.
   mutating func clearLinks() {
-    left = Link(nil)
-    right = Link(nil)
-    parent = Link(nil)
-    height = 0
-    mappingLeft = Link(nil)
-    mappingRight = Link(nil)
-    mappingParent = Link(nil)
-    mappingHeight = 0
+    hook = TreeHook()
+    mappingHook = TreeHook()
     region = Link(nil)
     firstRegionLink = Link(nil)
   }

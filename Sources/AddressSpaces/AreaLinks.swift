@@ -5,67 +5,56 @@ import KernelHeap
 import Machine
 
 /// The links of areas in the tree of their address space, which remembers the largest gap.
-struct AreaLinks<Hardware: Machine>: TreeLinks {
-  typealias Node = Reference<Area>
+struct AreaLinks<Hardware: Machine>: TreeHooks, GapLinks {
   let heap: ObjectHeap<Hardware>
 
-  func left(of node: Node) -> Node? { heap[node].left.reference }
-  func right(of node: Node) -> Node? { heap[node].right.reference }
-  func parent(of node: Node) -> Node? { heap[node].parent.reference }
-  func height(of node: Node) -> UInt8 { heap[node].height }
-  func setLeft(of node: Node, to child: Node?) { heap[node].left = Link(child) }
-  func setRight(of node: Node, to child: Node?) { heap[node].right = Link(child) }
-  func setParent(of node: Node, to parent: Node?) { heap[node].parent = Link(parent) }
-  func setHeight(of node: Node, to height: UInt8) { heap[node].height = height }
+  func hook(of node: Reference<Area>) -> TreeHook<Area> { heap[node].hook }
+  func withHook(of node: Reference<Area>, _ body: (inout TreeHook<Area>) -> Void) {
+    body(&heap[node].hook)
+  }
 
-  func update(_ node: Node) -> Bool {
-    var largest = heap[node].gapBefore
-    if let left = left(of: node) { largest = max(largest, heap[left].largestGap) }
-    if let right = right(of: node) { largest = max(largest, heap[right].largestGap) }
-    if largest == heap[node].largestGap { return false }
-    heap[node].largestGap = largest
-    return true
+  func gaps(of node: Reference<Area>) -> Gaps { heap[node].gaps }
+  func withGaps(of node: Reference<Area>, _ body: (inout Gaps) -> Void) {
+    body(&heap[node].gaps)
   }
 }
 
 /// The links of areas in the tree of the file that they map.
-struct MappingLinks<Hardware: Machine>: IntervalLinks {
-  typealias Node = Reference<Area>
+struct MappingLinks<Hardware: Machine>: TreeHooks, IntervalLinks {
   let heap: ObjectHeap<Hardware>
 
-  func left(of node: Node) -> Node? { heap[node].mappingLeft.reference }
-  func right(of node: Node) -> Node? { heap[node].mappingRight.reference }
-  func parent(of node: Node) -> Node? { heap[node].mappingParent.reference }
-  func height(of node: Node) -> UInt8 { heap[node].mappingHeight }
-  func setLeft(of node: Node, to child: Node?) { heap[node].mappingLeft = Link(child) }
-  func setRight(of node: Node, to child: Node?) { heap[node].mappingRight = Link(child) }
-  func setParent(of node: Node, to parent: Node?) { heap[node].mappingParent = Link(parent) }
-  func setHeight(of node: Node, to height: UInt8) { heap[node].mappingHeight = height }
+  func hook(of node: Reference<Area>) -> TreeHook<Area> { heap[node].mappingHook }
+  func withHook(of node: Reference<Area>, _ body: (inout TreeHook<Area>) -> Void) {
+    body(&heap[node].mappingHook)
+  }
 
-  func firstIndex(of node: Node) -> UInt64 { heap[node].fileIndex }
-  func lastIndex(of node: Node) -> UInt64 { heap[node].lastIndex }
-  func subtreeLastIndex(of node: Node) -> UInt64 { heap[node].mappingSubtreeLast }
-  func setSubtreeLastIndex(of node: Node, to index: UInt64) {
+  func firstIndex(of node: Reference<Area>) -> UInt64 { heap[node].fileIndex }
+  func lastIndex(of node: Reference<Area>) -> UInt64 { heap[node].lastIndex }
+  func subtreeLastIndex(of node: Reference<Area>) -> UInt64 { heap[node].mappingSubtreeLast }
+  func setSubtreeLastIndex(of node: Reference<Area>, to index: UInt64) {
     heap[node].mappingSubtreeLast = index
   }
 }
 
 /// The links of region links in their region's tree.
-struct RegionLinks<Hardware: Machine>: IntervalLinks {
-  typealias Node = Reference<AnonymousRegionLink>
+struct RegionLinks<Hardware: Machine>: TreeHooks, IntervalLinks {
   let heap: ObjectHeap<Hardware>
 
-  func left(of node: Node) -> Node? { heap[node].left.reference }
-  func right(of node: Node) -> Node? { heap[node].right.reference }
-  func parent(of node: Node) -> Node? { heap[node].parent.reference }
-  func height(of node: Node) -> UInt8 { heap[node].height }
-  func setLeft(of node: Node, to child: Node?) { heap[node].left = Link(child) }
-  func setRight(of node: Node, to child: Node?) { heap[node].right = Link(child) }
-  func setParent(of node: Node, to parent: Node?) { heap[node].parent = Link(parent) }
-  func setHeight(of node: Node, to height: UInt8) { heap[node].height = height }
+  func hook(of node: Reference<AnonymousRegionLink>) -> TreeHook<AnonymousRegionLink> {
+    heap[node].hook
+  }
+  func withHook(
+    of node: Reference<AnonymousRegionLink>, _ body: (inout TreeHook<AnonymousRegionLink>) -> Void
+  ) {
+    body(&heap[node].hook)
+  }
 
-  func firstIndex(of node: Node) -> UInt64 { heap[node].first }
-  func lastIndex(of node: Node) -> UInt64 { heap[node].last }
-  func subtreeLastIndex(of node: Node) -> UInt64 { heap[node].subtreeLast }
-  func setSubtreeLastIndex(of node: Node, to index: UInt64) { heap[node].subtreeLast = index }
+  func firstIndex(of node: Reference<AnonymousRegionLink>) -> UInt64 { heap[node].first }
+  func lastIndex(of node: Reference<AnonymousRegionLink>) -> UInt64 { heap[node].last }
+  func subtreeLastIndex(of node: Reference<AnonymousRegionLink>) -> UInt64 {
+    heap[node].subtreeLast
+  }
+  func setSubtreeLastIndex(of node: Reference<AnonymousRegionLink>, to index: UInt64) {
+    heap[node].subtreeLast = index
+  }
 }

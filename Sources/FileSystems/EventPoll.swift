@@ -30,10 +30,8 @@ struct EventPollEntry: HeapObject {
   var isReady = false
 
   var watch = Link<Watch>(nil)
-  var next = Link<EventPollEntry>(nil)
-  var previous = Link<EventPollEntry>(nil)
-  var readyNext = Link<EventPollEntry>(nil)
-  var readyPrevious = Link<EventPollEntry>(nil)
+  var hook = ListHook<EventPollEntry>()
+  var readyHook = ListHook<EventPollEntry>()
   /// The next entry of any epoll file for the same open file.
   var nextOfFile = Link<EventPollEntry>(nil)
 

@@ -93,7 +93,7 @@ extension FileSystems {
     if poll == target || depth > 4 { return true }
     var next = heap[poll].entries.first
     while let entry = next {
-      next = heap[entry].next.reference
+      next = heap[entry].hook.next.reference
       if let inner = eventPoll(of: heap[entry].file),
         reaches(inner, target, depth: depth + 1)
       {
@@ -197,7 +197,7 @@ extension FileSystems {
     var next = heap[poll].ready.first
     while let entry = next {
       if eventsNow(entry) != 0 { return .input.union(.normalInput) }
-      next = heap[entry].readyNext.reference
+      next = heap[entry].readyHook.next.reference
     }
     return Readiness()
   }

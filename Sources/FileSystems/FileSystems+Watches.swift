@@ -44,7 +44,7 @@ extension FileSystems {
     let place = bucket(of: key.value)
     var next = state.value.watches[place].first
     while let watch = next {
-      next = heap[watch].next.reference
+      next = heap[watch].hook.next.reference
       guard heap[watch].key == key.value else { continue }
       switch heap[watch].owner {
       case .table(let table):

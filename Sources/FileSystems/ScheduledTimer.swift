@@ -31,10 +31,7 @@ public struct ScheduledTimer: HeapObject {
   public var sequence: UInt64 = 0
   public var isQueued = false
 
-  var left = Link<ScheduledTimer>(nil)
-  var right = Link<ScheduledTimer>(nil)
-  var parent = Link<ScheduledTimer>(nil)
-  var height: UInt8 = 0
+  var hook = TreeHook<ScheduledTimer>()
 
   public init(_ owner: Owner, _ ownerRaw: UInt32) {
     self.owner = owner
@@ -43,37 +40,17 @@ public struct ScheduledTimer: HeapObject {
 }
 
 /// The links of timers in the queue.
-public struct ScheduledTimerLinks<Hardware: Machine>: TreeLinks {
+public struct ScheduledTimerLinks<Hardware: Machine>: TreeHooks {
   let heap: ObjectHeap<Hardware>
 
   public init(heap: ObjectHeap<Hardware>) { self.heap = heap }
 
-  public func left(of node: Reference<ScheduledTimer>) -> Reference<ScheduledTimer>? {
-    heap[node].left.reference
+  public func hook(of node: Reference<ScheduledTimer>) -> TreeHook<ScheduledTimer> {
+    heap[node].hook
   }
-  public func right(of node: Reference<ScheduledTimer>) -> Reference<ScheduledTimer>? {
-    heap[node].right.reference
-  }
-  public func parent(of node: Reference<ScheduledTimer>) -> Reference<ScheduledTimer>? {
-    heap[node].parent.reference
-  }
-  public func height(of node: Reference<ScheduledTimer>) -> UInt8 { heap[node].height }
-  public func setLeft(
-    of node: Reference<ScheduledTimer>, to child: Reference<ScheduledTimer>?
+  public func withHook(
+    of node: Reference<ScheduledTimer>, _ body: (inout TreeHook<ScheduledTimer>) -> Void
   ) {
-    heap[node].left = Link(child)
-  }
-  public func setRight(
-    of node: Reference<ScheduledTimer>, to child: Reference<ScheduledTimer>?
-  ) {
-    heap[node].right = Link(child)
-  }
-  public func setParent(
-    of node: Reference<ScheduledTimer>, to parent: Reference<ScheduledTimer>?
-  ) {
-    heap[node].parent = Link(parent)
-  }
-  public func setHeight(of node: Reference<ScheduledTimer>, to height: UInt8) {
-    heap[node].height = height
+    body(&heap[node].hook)
   }
 }

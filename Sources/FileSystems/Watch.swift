@@ -24,8 +24,7 @@ struct Watch: HeapObject {
   /// What a table's task looks at, which stays open as long.
   let file: Reference<OpenFile>
   /// Among the watches of the key's bucket.
-  var next = Link<Watch>(nil)
-  var previous = Link<Watch>(nil)
+  var hook = ListHook<Watch>()
   /// The next one of the same table.
   var nextOfOwner = Link<Watch>(nil)
 

@@ -32,16 +32,11 @@ struct VirtualArea: HeapObject {
   var purpose: VirtualAreaPurpose
   /// Unmapped, but its addresses may be in a CPU's cache of translations still.
   var isLazy = false
-  var height: UInt8 = 0
   /// Of a device: where its registers are.
   var device = PhysicalAddress(0)
-  /// Free pages between the area before it, or the beginning, and this one.
-  var gapBefore: UInt64 = 0
-  /// The largest `gapBefore` of the subtree.
-  var largestGap: UInt64 = 0
-  var left = Link<VirtualArea>.none
-  var right = Link<VirtualArea>.none
-  var parent = Link<VirtualArea>.none
+  /// In pages.
+  var gaps = Gaps()
+  var hook = TreeHook<VirtualArea>()
   /// The next lazy area.
   var nextLazy = Link<VirtualArea>.none
 
@@ -56,25 +51,16 @@ struct VirtualArea: HeapObject {
 }
 
 /// The links of areas in the tree of addresses, which remembers the largest gap.
-struct VirtualAreaLinks<M: Machine>: TreeLinks {
-  typealias Node = Reference<VirtualArea>
+struct VirtualAreaLinks<M: Machine>: TreeHooks, GapLinks {
   let heap: ObjectHeap<M>
 
-  func left(of node: Node) -> Node? { heap[node].left.reference }
-  func right(of node: Node) -> Node? { heap[node].right.reference }
-  func parent(of node: Node) -> Node? { heap[node].parent.reference }
-  func height(of node: Node) -> UInt8 { heap[node].height }
-  func setLeft(of node: Node, to child: Node?) { heap[node].left = Link(child) }
-  func setRight(of node: Node, to child: Node?) { heap[node].right = Link(child) }
-  func setParent(of node: Node, to parent: Node?) { heap[node].parent = Link(parent) }
-  func setHeight(of node: Node, to height: UInt8) { heap[node].height = height }
+  func hook(of node: Reference<VirtualArea>) -> TreeHook<VirtualArea> { heap[node].hook }
+  func withHook(of node: Reference<VirtualArea>, _ body: (inout TreeHook<VirtualArea>) -> Void) {
+    body(&heap[node].hook)
+  }
 
-  func update(_ node: Node) -> Bool {
-    var largest = heap[node].gapBefore
-    if let left = left(of: node) { largest = max(largest, heap[left].largestGap) }
-    if let right = right(of: node) { largest = max(largest, heap[right].largestGap) }
-    if largest == heap[node].largestGap { return false }
-    heap[node].largestGap = largest
-    return true
+  func gaps(of node: Reference<VirtualArea>) -> Gaps { heap[node].gaps }
+  func withGaps(of node: Reference<VirtualArea>, _ body: (inout Gaps) -> Void) {
+    body(&heap[node].gaps)
   }
 }

@@ -37,10 +37,10 @@ extension VirtualAreas {
   private func place(_ area: Reference<VirtualArea>) -> Bool {
     let needed = UInt64(heap[area].pageCount.value + 1)
     if let above = lowestGap(needed) {
-      heap[area].start = PageNumber(heap[above].start.value - heap[above].gapBefore)
+      heap[area].start = PageNumber(heap[above].start.value - heap[above].gaps.before)
       state.value.tree.insert(
         area, after: state.value.tree.previous(before: above, in: links), in: links)
-      heap[above].gapBefore -= needed
+      heap[above].gaps.before -= needed
       state.value.tree.refresh(above, in: links)
     } else {
       let last = state.value.tree.last(in: links)
@@ -58,11 +58,11 @@ extension VirtualAreas {
   ///
   /// - Complexity: O(log areas).
   private func lowestGap(_ needed: UInt64) -> Reference<VirtualArea>? {
-    guard var node = state.value.tree.root, heap[node].largestGap >= needed else { return nil }
+    guard var node = state.value.tree.root, heap[node].gaps.largest >= needed else { return nil }
     while true {
-      if let left = links.left(of: node), heap[left].largestGap >= needed {
+      if let left = links.left(of: node), heap[left].gaps.largest >= needed {
         node = left
-      } else if heap[node].gapBefore >= needed {
+      } else if heap[node].gaps.before >= needed {
         return node
       } else if let right = links.right(of: node) {
         node = right
@@ -127,10 +127,10 @@ extension VirtualAreas {
       state.value.firstLazy = heap[area].nextLazy
       releaseHeld(by: area)
       let above = state.value.tree.next(after: area, in: links)
-      let freed = heap[area].gapBefore + UInt64(heap[area].pageCount.value + 1)
+      let freed = heap[area].gaps.before + UInt64(heap[area].pageCount.value + 1)
       state.value.tree.remove(area, in: links)
       if let above {
-        heap[above].gapBefore += freed
+        heap[above].gaps.before += freed
         state.value.tree.refresh(above, in: links)
       }
       heap.free(area)

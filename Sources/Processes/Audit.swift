@@ -35,7 +35,7 @@ extension Kernel {
     var spaceCount = 0
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard let space = heap[process].space.reference, isFirst(process, with: space) else {
         continue
       }
@@ -55,7 +55,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let other = next, other != process {
       if heap[other].space.reference == space { return false }
-      next = heap[other].listNext.reference
+      next = heap[other].listHook.next.reference
     }
     return true
   }

@@ -37,7 +37,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let process = next {
       if heap[process].serial == serial { return process }
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
     }
     return nil
   }

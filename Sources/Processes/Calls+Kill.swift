@@ -50,7 +50,7 @@ extension Kernel {
     var failure: Errno? = .ESRCH
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       if let group {
         guard heap[process].group == group else { continue }
       } else {

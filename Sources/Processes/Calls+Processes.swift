@@ -93,7 +93,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let process = next {
       if heap[process].group == group, heap[process].session == session { return true }
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
     }
     return false
   }
@@ -104,7 +104,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let other = next {
       guard heap[other].group != identifier else { throw .EPERM }
-      next = heap[other].listNext.reference
+      next = heap[other].listHook.next.reference
     }
     heap[process].group = identifier
     heap[process].session = identifier

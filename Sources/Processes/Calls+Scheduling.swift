@@ -178,10 +178,10 @@ extension Kernel {
   private func forEachTask(_ body: (Reference<Task>) -> Void) {
     var nextProcess = state.value.processes.first
     while let process = nextProcess {
-      nextProcess = heap[process].listNext.reference
+      nextProcess = heap[process].listHook.next.reference
       var next = heap[process].tasks.first
       while let task = next {
-        next = heap[task].threadNext.reference
+        next = heap[task].threadHook.next.reference
         body(task)
       }
     }

@@ -24,7 +24,7 @@ extension Kernel {
     var next = heap[process].tasks.first
     while let task = next {
       if let table = heap[task].descriptors.reference { return table }
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
     }
     return nil
   }

@@ -36,7 +36,7 @@ extension Kernel {
   func endOthers(of process: Reference<Process>) {
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       if task != current { interruptForEnd(task) }
     }
   }

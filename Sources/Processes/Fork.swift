@@ -93,7 +93,7 @@ extension Kernel {
     var count: UInt64 = 0
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard heap[leader(of: process)].identity.user.real == user else { continue }
       count += UInt64(heap[process].tasks.count)
     }

@@ -49,23 +49,16 @@ struct FutexWait: BitwiseCopyable {
   var isForLock = false
   /// Of such a lock.
   var owner: UInt32 = 0
-  var next = Link<Task>(nil)
-  var previous = Link<Task>(nil)
+  var hook = ListHook<Task>()
 }
 
 /// The links of a futex bucket.
-struct FutexLinks<M: Machine>: ListLinks {
+struct FutexLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].futex.next.reference }
-  func previous(of node: Reference<Task>) -> Reference<Task>? {
-    heap[node].futex.previous.reference
-  }
-  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
-    heap[node].futex.next = Link(next)
-  }
-  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
-    heap[node].futex.previous = Link(previous)
+  func hook(of node: Reference<Task>) -> ListHook<Task> { heap[node].futex.hook }
+  func withHook(of node: Reference<Task>, _ body: (inout ListHook<Task>) -> Void) {
+    body(&heap[node].futex.hook)
   }
 }
 
@@ -105,12 +98,12 @@ extension Kernel {
   ) -> Reference<Task>? {
     var next =
       if let task {
-        heap[task].futex.next.reference
+        heap[task].futex.hook.next.reference
       } else {
         state.value.futexes[bucket(of: key)].first
       }
     while let candidate = next, heap[candidate].futex.key != key {
-      next = heap[candidate].futex.next.reference
+      next = heap[candidate].futex.hook.next.reference
     }
     return next
   }
@@ -147,7 +140,7 @@ extension Kernel {
     for index in 0..<state.value.futexes.count {
       var next = state.value.futexes[index].first
       while let task = next {
-        next = heap[task].futex.next.reference
+        next = heap[task].futex.hook.next.reference
         if heap[task].futex.isForLock, body(task) { return task }
       }
     }

@@ -54,7 +54,7 @@ extension Kernel {
   private func killAllProcesses() {
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard process != state.value.initProcess, heap[process].state == .alive else { continue }
       sendFromKernel(.SIGKILL, to: process)
     }

@@ -19,7 +19,7 @@ extension Kernel {
   func isOrphaned(_ group: UInt32, without dying: Reference<Process>? = nil) -> Bool {
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard heap[process].group == group, process != dying, heap[process].state == .alive,
         let parent = heap[process].parent.reference, parent != state.value.initProcess,
         parent != dying
@@ -35,7 +35,7 @@ extension Kernel {
   private func hasStopped(_ group: UInt32) -> Bool {
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       if heap[process].group == group, heap[process].isStopped { return true }
     }
     return false
@@ -50,7 +50,7 @@ extension Kernel {
     }
     var next = heap[process].children.first
     while let child = next {
-      next = heap[child].siblingNext.reference
+      next = heap[child].siblingHook.next.reference
       tellOrphaned(heap[child].group, heap[child].session, process, without: process)
     }
   }
@@ -80,7 +80,7 @@ extension Kernel {
   public func send(_ signal: Signal, toGroup group: UInt32) {
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       if heap[process].group == group { sendFromKernel(signal, to: process) }
     }
   }
@@ -103,7 +103,7 @@ extension Kernel {
   public func clearTerminal(ofSession session: UInt32) {
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       if heap[process].session == session { heap[process].terminal = Link(nil) }
     }
   }
@@ -112,7 +112,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let process = next {
       if heap[process].group == group { return heap[process].session }
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
     }
     return nil
   }

@@ -42,7 +42,7 @@ extension Kernel {
   private func tellOfParentsEnd(_ child: Reference<Process>) {
     var next = heap[child].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       if let signal = heap[task].parentEndSignal { sendFromKernel(signal, to: child) }
     }
   }

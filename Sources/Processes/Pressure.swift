@@ -33,9 +33,9 @@ extension Kernel {
 extension Kernel: OutOfMemoryEnvironment {
   public func candidate(after number: UInt32?) -> Candidate? {
     var next = state.value.processes.first
-    if let number { next = findProcess(number).flatMap { heap[$0].listNext.reference } }
+    if let number { next = findProcess(number).flatMap { heap[$0].listHook.next.reference } }
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard process != state.value.initProcess, let space = heap[process].space.reference
       else { continue }
       return Candidate(
@@ -52,7 +52,7 @@ extension Kernel: OutOfMemoryEnvironment {
     let space = heap[victim].space.reference
     var next = state.value.processes.first
     while let process = next {
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
       guard process == victim || heap[process].space.reference == space else { continue }
       heap[process].diedOfMemory = true
       sendFromKernel(.SIGKILL, to: process)

@@ -38,11 +38,9 @@ public struct Process: HeapObject {
 
   var parent = Link<Process>(nil)
   var children = LinkedList<Reference<Process>>()
-  var siblingNext = Link<Process>(nil)
-  var siblingPrevious = Link<Process>(nil)
+  var siblingHook = ListHook<Process>()
   /// All processes, the oldest first.
-  var listNext = Link<Process>(nil)
-  var listPrevious = Link<Process>(nil)
+  var listHook = ListHook<Process>()
 
   var group: UInt32
   var session: UInt32
@@ -124,35 +122,21 @@ public struct Process: HeapObject {
 }
 
 /// The links among the children of one process.
-struct SiblingLinks<M: Machine>: ListLinks {
+struct SiblingLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Process>) -> Reference<Process>? {
-    heap[node].siblingNext.reference
-  }
-  func previous(of node: Reference<Process>) -> Reference<Process>? {
-    heap[node].siblingPrevious.reference
-  }
-  func setNext(of node: Reference<Process>, to next: Reference<Process>?) {
-    heap[node].siblingNext = Link(next)
-  }
-  func setPrevious(of node: Reference<Process>, to previous: Reference<Process>?) {
-    heap[node].siblingPrevious = Link(previous)
+  func hook(of node: Reference<Process>) -> ListHook<Process> { heap[node].siblingHook }
+  func withHook(of node: Reference<Process>, _ body: (inout ListHook<Process>) -> Void) {
+    body(&heap[node].siblingHook)
   }
 }
 
 /// The links of the list of all processes.
-struct ProcessLinks<M: Machine>: ListLinks {
+struct ProcessLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Process>) -> Reference<Process>? { heap[node].listNext.reference }
-  func previous(of node: Reference<Process>) -> Reference<Process>? {
-    heap[node].listPrevious.reference
-  }
-  func setNext(of node: Reference<Process>, to next: Reference<Process>?) {
-    heap[node].listNext = Link(next)
-  }
-  func setPrevious(of node: Reference<Process>, to previous: Reference<Process>?) {
-    heap[node].listPrevious = Link(previous)
+  func hook(of node: Reference<Process>) -> ListHook<Process> { heap[node].listHook }
+  func withHook(of node: Reference<Process>, _ body: (inout ListHook<Process>) -> Void) {
+    body(&heap[node].listHook)
   }
 }

@@ -29,7 +29,7 @@ extension Kernel: ProcessEnvironment {
     while let process = next {
       let identifier = heap[process].identifier
       if identifier > number, identifier < best ?? .max { best = identifier }
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
     }
     return best
   }
@@ -48,7 +48,7 @@ extension Kernel: ProcessEnvironment {
     while let task = next {
       let identifier = heap[task].identifier
       if identifier > number, identifier < best ?? .max { best = identifier }
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
     }
     return best
   }
@@ -118,7 +118,7 @@ extension Kernel: ProcessEnvironment {
     let space = heap[target].space.reference
     var next = state.value.processes.first
     while let other = next {
-      next = heap[other].listNext.reference
+      next = heap[other].listHook.next.reference
       guard other == target || (space != nil && heap[other].space.reference == space) else {
         continue
       }

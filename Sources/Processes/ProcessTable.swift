@@ -60,7 +60,7 @@ extension Kernel {
     var next = state.value.processes.first
     while let process = next {
       if heap[process].group == identifier || heap[process].session == identifier { return true }
-      next = heap[process].listNext.reference
+      next = heap[process].listHook.next.reference
     }
     return false
   }

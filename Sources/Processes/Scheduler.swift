@@ -58,7 +58,7 @@ extension Kernel {
     var count = 0
     var next = state.value.sleepers[bucket(of: key)].first
     while let task = next, count < limit {
-      next = heap[task].queueNext.reference
+      next = heap[task].queueHook.next.reference
       guard heap[task].key == key else { continue }
       awaken(task, .woken)
       count += 1

@@ -13,25 +13,16 @@ struct QueuedSignal: HeapObject {
   static var cacheIndex: Int { 57 }
 
   let information: SignalInformation
-  var next = Link<QueuedSignal>(nil)
-  var previous = Link<QueuedSignal>(nil)
+  var hook = ListHook<QueuedSignal>()
 }
 
 /// The links among what is queued for one task or process.
-struct QueuedSignalLinks<M: Machine>: ListLinks {
+struct QueuedSignalLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<QueuedSignal>) -> Reference<QueuedSignal>? {
-    heap[node].next.reference
-  }
-  func previous(of node: Reference<QueuedSignal>) -> Reference<QueuedSignal>? {
-    heap[node].previous.reference
-  }
-  func setNext(of node: Reference<QueuedSignal>, to next: Reference<QueuedSignal>?) {
-    heap[node].next = Link(next)
-  }
-  func setPrevious(of node: Reference<QueuedSignal>, to previous: Reference<QueuedSignal>?) {
-    heap[node].previous = Link(previous)
+  func hook(of node: Reference<QueuedSignal>) -> ListHook<QueuedSignal> { heap[node].hook }
+  func withHook(of node: Reference<QueuedSignal>, _ body: (inout ListHook<QueuedSignal>) -> Void) {
+    body(&heap[node].hook)
   }
 }
 
@@ -62,7 +53,7 @@ struct PendingSignals: BitwiseCopyable {
     var isLeft = false
     var next = queue.first
     while let entry = next {
-      next = heap[entry].next.reference
+      next = heap[entry].hook.next.reference
       guard heap[entry].information.signal == Int32(signal.number) else { continue }
       if found == nil {
         found = entry

@@ -102,7 +102,7 @@ extension Kernel {
   private func stopOthers(of process: Reference<Process>) {
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       guard task != current else { continue }
       if heap[task].state == .sleepingInterruptibly { awaken(task, .interrupted) }
     }

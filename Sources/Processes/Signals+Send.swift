@@ -83,7 +83,7 @@ extension Kernel {
     var next = heap[process].tasks.first
     while let task = next {
       if heap[task].state != .dead, !heap[task].blocked.contains(signal) { return task }
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
     }
     return leader(of: process)
   }
@@ -92,7 +92,7 @@ extension Kernel {
   private func endOfKilled(_ process: Reference<Process>) {
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       if task != current { interruptForEnd(task) }
     }
   }
@@ -147,7 +147,7 @@ extension Kernel {
     heap[process].pending = pending
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       var own = heap[task].pending
       remove(set, from: &own)
       heap[task].pending = own
@@ -165,7 +165,7 @@ extension Kernel {
     heap[process].isStopped = false
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       if heap[task].state == .stopped { makeRunnable(task) }
     }
   }
@@ -177,7 +177,7 @@ extension Kernel {
     let process = heap[task].process
     var next = heap[process].tasks.first
     while let waiter = next {
-      next = heap[waiter].threadNext.reference
+      next = heap[waiter].threadHook.next.reference
       let waits = heap[waiter].waitedSignals.contains(signal)
       if waits, heap[waiter].state == .sleepingInterruptibly { awaken(waiter, .interrupted) }
     }

@@ -51,8 +51,7 @@ public struct Task: HeapObject {
   /// False once a dead leader, which stays for its number, has given its stack back.
   var hasStack = true
   /// The threads of its process, the leader first.
-  var threadNext = Link<Task>(nil)
-  var threadPrevious = Link<Task>(nil)
+  var threadHook = ListHook<Task>()
   /// Those whose numbers fall into the same bucket.
   var bucketNext = Link<Task>(nil)
 
@@ -77,12 +76,8 @@ public struct Task: HeapObject {
   /// What it sleeps on: a `SleepKey`'s value.
   var key: UInt64 = 0
   var deadline = VirtualTime.never
-  var queueNext = Link<Task>(nil)
-  var queuePrevious = Link<Task>(nil)
-  var timedLeft = Link<Task>(nil)
-  var timedRight = Link<Task>(nil)
-  var timedParent = Link<Task>(nil)
-  var timedHeight: UInt8 = 0
+  var queueHook = ListHook<Task>()
+  var timedHook = TreeHook<Task>()
 
   /// Sent to this task alone, and not yet delivered.
   var pending = PendingSignals()
@@ -129,53 +124,31 @@ public struct Task: HeapObject {
 }
 
 /// The links among the threads of one process.
-struct ThreadLinks<M: Machine>: ListLinks {
+struct ThreadLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].threadNext.reference }
-  func previous(of node: Reference<Task>) -> Reference<Task>? {
-    heap[node].threadPrevious.reference
-  }
-  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
-    heap[node].threadNext = Link(next)
-  }
-  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
-    heap[node].threadPrevious = Link(previous)
+  func hook(of node: Reference<Task>) -> ListHook<Task> { heap[node].threadHook }
+  func withHook(of node: Reference<Task>, _ body: (inout ListHook<Task>) -> Void) {
+    body(&heap[node].threadHook)
   }
 }
 
 /// The links of the run queue and of the lists of sleepers.
-struct QueueLinks<M: Machine>: ListLinks {
+struct QueueLinks<M: Machine>: ListHooks {
   let heap: ObjectHeap<M>
 
-  func next(of node: Reference<Task>) -> Reference<Task>? { heap[node].queueNext.reference }
-  func previous(of node: Reference<Task>) -> Reference<Task>? {
-    heap[node].queuePrevious.reference
-  }
-  func setNext(of node: Reference<Task>, to next: Reference<Task>?) {
-    heap[node].queueNext = Link(next)
-  }
-  func setPrevious(of node: Reference<Task>, to previous: Reference<Task>?) {
-    heap[node].queuePrevious = Link(previous)
+  func hook(of node: Reference<Task>) -> ListHook<Task> { heap[node].queueHook }
+  func withHook(of node: Reference<Task>, _ body: (inout ListHook<Task>) -> Void) {
+    body(&heap[node].queueHook)
   }
 }
 
 /// The links of the tree of tasks that wait for a time.
-struct TimedLinks<M: Machine>: TreeLinks {
+struct TimedLinks<M: Machine>: TreeHooks {
   let heap: ObjectHeap<M>
 
-  func left(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedLeft.reference }
-  func right(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedRight.reference }
-  func parent(of node: Reference<Task>) -> Reference<Task>? { heap[node].timedParent.reference }
-  func height(of node: Reference<Task>) -> UInt8 { heap[node].timedHeight }
-  func setLeft(of node: Reference<Task>, to child: Reference<Task>?) {
-    heap[node].timedLeft = Link(child)
+  func hook(of node: Reference<Task>) -> TreeHook<Task> { heap[node].timedHook }
+  func withHook(of node: Reference<Task>, _ body: (inout TreeHook<Task>) -> Void) {
+    body(&heap[node].timedHook)
   }
-  func setRight(of node: Reference<Task>, to child: Reference<Task>?) {
-    heap[node].timedRight = Link(child)
-  }
-  func setParent(of node: Reference<Task>, to parent: Reference<Task>?) {
-    heap[node].timedParent = Link(parent)
-  }
-  func setHeight(of node: Reference<Task>, to height: UInt8) { heap[node].timedHeight = height }
 }

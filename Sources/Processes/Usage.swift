@@ -25,7 +25,7 @@ extension Kernel {
   ) {
     var next = heap[process].tasks.first
     while let task = next {
-      next = heap[task].threadNext.reference
+      next = heap[task].threadHook.next.reference
       if heap[task].state != .dead { body(task) }
     }
   }

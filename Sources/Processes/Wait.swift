@@ -155,7 +155,7 @@ extension Kernel {
     var result = WaitResult.noChild
     var next = heap[parent].children.first
     while let child = next {
-      next = heap[child].siblingNext.reference
+      next = heap[child].siblingHook.next.reference
       switch target {
       case .any: break
       case .process(let number): if heap[child].identifier != number { continue }
