@@ -143,6 +143,45 @@ int copy_content(const char *source, const char *target) {
   return result;
 }
 
+// Copies some bytes to the same place of another file.
+static int copy_part(int from, int to, off_t start, off_t end) {
+  static char buffer[1 << 18];
+  while (start < end) {
+    size_t wanted = end - start < (off_t)sizeof buffer ? (size_t)(end - start) : sizeof buffer;
+    ssize_t count = pread(from, buffer, wanted, start);
+    if (count == 0) return 0;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -errno;
+    for (ssize_t done = 0; done < count;) {
+      ssize_t written = pwrite(to, buffer + done, (size_t)(count - done), start + done);
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return -errno;
+      done += written;
+    }
+    start += count;
+  }
+  return 0;
+}
+
+int copy_with_holes(int from, const char *target) {
+  struct stat state;
+  if (fstat(from, &state) != 0) return -errno;
+  int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (to < 0) return -errno;
+  int result = ftruncate(to, state.st_size) == 0 ? 0 : -errno;
+  for (off_t end = 0; result == 0 && end < state.st_size;) {
+    off_t start = lseek(from, end, SEEK_DATA);
+    if (start < 0 && errno == ENXIO) break;
+    // What knows of no holes is data from end to end.
+    if (start < 0) start = end;
+    end = lseek(from, start, SEEK_HOLE);
+    if (end <= start) end = state.st_size;
+    result = copy_part(from, to, start, end);
+  }
+  if (close(to) != 0 && result == 0) result = -errno;
+  return result;
+}
+
 int wait_readable(int descriptor, uint64_t microseconds) {
   struct pollfd wish = {.fd = descriptor, .events = POLLIN};
   struct timespec time = {.tv_sec = (time_t)(microseconds / 1000000),

@@ -178,6 +178,7 @@ public enum MachineRun {
     var result = try conclude(
       end, plan: plan, memory: memory, log: log, channel: channel, said: said)
     result.note(saved.failures)
+    try record?.keep(scratch)
     return .finished(result)
   }
 

@@ -10,7 +10,7 @@ import MemoryUnits
 ///     machine       what the machine was, a name and a value a line
 ///     kernel.elf    root.img    arguments    input
 ///     manifest.json summary.json kernel.log
-///     events.log    output      error        (with --record only)
+///     events.log    output      error        disk.img    (with --record only)
 ///
 /// The first two lines are all that running it again needs.
 struct RunRecord {
@@ -54,6 +54,16 @@ struct RunRecord {
       try HostFile.write(Array(manifest.utf8), to: path("manifest.json"))
       // Last, since a folder with it is whole.
       try HostFile.write(Array(machine(result, plan, emulatorVersion).utf8), to: path("machine"))
+    }
+  }
+
+  /// Keeps the scratch disk as the machine left it: an ext2 image, which the host can check.
+  func keep(_ disk: ScratchDisk) throws(ToolFailure) {
+    let target = path("disk.img")
+    try attempting(target, "make room there") { () throws(HostError) in
+      // SAFETY: the path is terminated.
+      let result = unsafe copy_with_holes(disk.descriptor, target)
+      if result != 0 { throw HostError(-result) }
     }
   }
 

@@ -40,6 +40,10 @@ int make_unnamed_file(const char *folder, uint64_t bytes);
 /// Returns 0 or -errno.
 int copy_content(const char *source, const char *target);
 
+/// Makes `target` a copy of an open file, with holes where that has some.
+/// Returns 0 or -errno.
+int copy_with_holes(int from, const char *target);
+
 uint64_t monotonic_nanoseconds(void);
 
 /// From now on SIGINT, SIGTERM, SIGHUP and the timer set a mark that ends the machine; SIGWINCH,
