@@ -110,7 +110,9 @@ struct RunResult {
       return ToolFailure(
         .failed, "\(name) does not fit in \(options.memory.readable)", "give more --memory")
     default:
-      return ToolFailure(.notExecutable, "\(name): \(error.text)", "give a program for x86-64")
+      let remedy =
+        error.number == EIO ? "give a root disk that is whole" : "give a program for x86-64"
+      return ToolFailure(.notExecutable, "\(name): \(error.text)", remedy)
     }
   }
 
