@@ -34,11 +34,12 @@ struct NativeLog: BitwiseCopyable, @unchecked Sendable {
     let ring = unsafe ring(of: cpu)
     let count = unsafe ring.load(as: UInt64.self)
     let slot = Int(truncatingIfNeeded: count) & (Self.recordCount &- 1)
-    var timed = event
-    timed.time = count
+    // SAFETY: a record is 32 plain bytes.
+    var words = unsafe unsafeBitCast(event, to: InlineArray<4, UInt64>.self)
+    words[0] = count
     // SAFETY: as above.
     unsafe (ring + (Self.headerByteCount &+ slot &* MemoryEvent.byteCount)).storeBytes(
-      of: timed, as: MemoryEvent.self)
+      of: words, as: InlineArray<4, UInt64>.self)
     // SAFETY: as above.
     unsafe ring.storeBytes(of: count &+ 1, as: UInt64.self)
   }

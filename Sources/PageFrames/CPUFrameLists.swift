@@ -13,12 +13,16 @@ struct CPUFrameLists: BitwiseCopyable {
 /// One zone's blocks in the hands of one CPU, by order and mobility.
 struct CPUZoneLists: BitwiseCopyable {
   /// Frames that go to or come from the zone at once. Linux: `pcp->batch`.
-  var batch: Int32 = 1
-  /// Frames beyond which a batch goes back. Linux: `pcp->high`.
-  var high: Int32 = 0
-  private(set) var frameCount: Int32 = 0
+  private(set) var batch: Int32 = 1
+  /// Frames at which a batch goes back. Linux: `pcp->high`.
+  private(set) var high: Int32 = 0
+  /// Frames that may come until then: `high` less those that are here, so that a push counts and
+  /// compares at once. Cannot overflow, since a zone has fewer frames than 2^31.
+  private var room: Int32 = 0
 
-  private var lists = InlineArray<12, FrameList>(repeating: FrameList())
+  var frameCount: Int { Int(high &- room) }
+
+  private var lists = InlineArray<12, FrameStack>(repeating: FrameStack())
 
   /// The largest blocks kept. Linux: `PAGE_ALLOC_COSTLY_ORDER`.
   static var largestOrder: Order { Order(3) }
@@ -29,9 +33,16 @@ struct CPUZoneLists: BitwiseCopyable {
     Int(mobility.rawValue) << 2 | Int(order.value)
   }
 
+  /// Linux: `pageset_update()`.
+  mutating func setLimits(batch: Int, high: Int) {
+    self.batch = Int32(batch)
+    room &+= Int32(high) &- self.high
+    self.high = Int32(high)
+  }
+
   /// Whether a block of many may come; what comes singly afterwards finds room for a batch still.
   func hasRoom(for order: Order) -> Bool {
-    order <= Self.largestOrder && frameCount &+ (1 &<< Int32(order.value)) < high &- batch
+    order <= Self.largestOrder && room > batch &+ (1 &<< Int32(order.value))
   }
 
   /// How many blocks of an order to fetch when there is none. Linux: `nr_pcp_alloc()`.
@@ -40,9 +51,12 @@ struct CPUZoneLists: BitwiseCopyable {
   }
 
   /// Takes the block that came last. Its descriptor still says that it is in a list.
-  mutating func pop(_ list: Int, in table: FrameTable) -> PageFrameNumber? {
-    guard let frame = lists[list].popFirst(in: table) else { return nil }
-    frameCount &-= Self.frameCount(ofList: list)
+  @inline(__always)  // For `PageFrames.allocate`, which says what it saves.
+  mutating func pop(
+    _ order: Order, _ mobility: Mobility, in table: FrameTable
+  ) -> PageFrameNumber? {
+    guard let frame = lists[Self.list(order, mobility)].pop(in: table) else { return nil }
+    room &+= 1 &<< Int32(order.value)
     return frame
   }
 
@@ -54,45 +68,44 @@ struct CPUZoneLists: BitwiseCopyable {
   /// - Returns: up to `limit` blocks, of one page block.
   /// - Complexity: O(blocks taken).
   mutating func popOldestRun(_ list: Int, atMost limit: Int, in table: FrameTable) -> FrameRun? {
-    let oldest = lists[list].last
-    guard oldest != 0 else { return nil }
+    guard let oldest = lists[list].last else { return nil }
     let order = Self.order(ofList: list)
     let step: UInt32 = 1 &<< UInt32(order.value)
-    var (end, count) = (oldest, 1)
-    var next = table[PageFrameNumber(oldest)].previous
-    let isUpwards = next > oldest
-    while count < limit && next != 0 && next == (isUpwards ? end &+ step : end &- step)
-      && (next ^ oldest) >> PageBlocks.shift == 0
-    {
+    var (end, count) = (oldest.value, 1)
+    let isUpwards = lists[list].previous(of: oldest, in: table) > end
+    while count < limit {
+      let next = lists[list].previous(of: PageFrameNumber(end), in: table)
+      guard next == (isUpwards ? end &+ step : end &- step), next != 0,
+        (next ^ oldest.value) >> PageBlocks.shift == 0
+      else { break }
       end = next
       count += 1
-      next = table[PageFrameNumber(end)].previous
     }
     lists[list].removeLast(from: PageFrameNumber(end), in: table)
-    let run = FrameRun(first: PageFrameNumber(min(oldest, end)), order: order, count: count)
-    frameCount &-= Int32(run.frameCount)
+    let run = FrameRun(first: PageFrameNumber(min(oldest.value, end)), order: order, count: count)
+    room &+= Int32(run.frameCount)
     return run
   }
 
-  /// Adds a block that is to be taken first.
+  /// Adds a block of a zone that is to be taken first, as nobody's.
   ///
   /// - Returns: whether there are so many now that a batch should go back.
-  mutating func push(_ frame: PageFrameNumber, _ list: Int, in table: FrameTable) -> Bool {
-    lists[list].pushFirst(frame, in: table)
-    frameCount &+= Self.frameCount(ofList: list)
-    return frameCount >= high
+  @inline(__always)  // As `pop`.
+  mutating func push(
+    _ frame: PageFrameNumber, _ order: Order, _ list: Int, _ zone: ZoneKind, in table: FrameTable
+  ) -> Bool {
+    lists[list].push(frame, order, zone, in: table)
+    room &-= 1 &<< Int32(order.value)
+    return room <= 0
   }
 
   /// Adds free blocks that are to be taken after those that are there, the lowest first.
   mutating func append(_ run: FrameRun, _ list: Int, _ zone: ZoneKind, in table: FrameTable) {
-    lists[list].pushLast(run, zone, in: table)
-    frameCount &+= Int32(run.frameCount)
+    lists[list].append(run, zone, in: table)
+    room &-= Int32(run.frameCount)
   }
 
-  func list(_ index: Int) -> FrameList { lists[index] }
+  func list(_ index: Int) -> FrameStack { lists[index] }
 
   static func order(ofList list: Int) -> Order { Order(UInt8(list & 3)) }
-
-  // Cannot overflow: a list holds frames of one zone, fewer than 2^31.
-  private static func frameCount(ofList list: Int) -> Int32 { 1 << Int32(list & 3) }
 }

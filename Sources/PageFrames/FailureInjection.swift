@@ -44,6 +44,7 @@ extension PageFrames {
   public func inject(_ failures: FailureInjection) {
     state.value.failures.withLock { (current: inout FailureInjection) in current = failures }
     state.value.isInjecting = failures.interval != 0
+    state.value.servesFromLists = failures.interval == 0
   }
 
   /// Counts an allocation while failures are injected, and says whether it is to fail.

@@ -48,30 +48,6 @@ struct FrameList: BitwiseCopyable {
     return frame
   }
 
-  /// Adds blocks, and marks them as a CPU's.
-  mutating func pushLast(_ run: FrameRun, _ zone: ZoneKind, in table: FrameTable) {
-    var before = last
-    var frame = run.first.value
-    if last == 0 { first = frame } else { table[PageFrameNumber(last)].next = frame }
-    for _ in 0..<run.count {
-      let number = PageFrameNumber(frame)
-      table[number].kindAndOrder = FrameDescriptor.pack(.free, run.order)
-      table[number].flagsAndZone = FrameDescriptor.pack(.cached, zone)
-      table[number].previous = before
-      before = frame
-      frame &+= run.step
-      table[number].next = frame
-    }
-    table[PageFrameNumber(before)].next = 0
-    last = before
-  }
-
-  /// Takes off a frame of this list and all that come after it.
-  mutating func removeLast(from frame: PageFrameNumber, in table: FrameTable) {
-    last = table[frame].previous
-    if last == 0 { first = 0 } else { table[PageFrameNumber(last)].next = 0 }
-  }
-
   /// - Precondition: the frame is on this list.
   mutating func remove(_ frame: PageFrameNumber, in table: FrameTable) {
     let (next, previous) = (table[frame].next, table[frame].previous)

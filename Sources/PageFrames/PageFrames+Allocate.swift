@@ -13,19 +13,12 @@ extension PageFrames {
   /// - Throws: `outOfMemory`, also after the CPUs' lists were given back.
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; takes list and zone locks.
+  @inline(__always)  // For single frames: a pair is 140 instructions so, 218 as a call.
   public func allocate(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
-    let first = try take(request)
-    table[first].kindAndOrder = FrameDescriptor.pack(request.kind, request.order)
-    table[first].flagsAndZone &= FrameFlags.zoneMask
-    table[first].references = 1
-    table[first].next = 0
-    table[first].previous = 0
-    if request.content == .zeroed { clear(first, request.order) }
-    machine.record(
-      MemoryEvent(
-        .frameAllocated, detail: UInt16(request.kind.rawValue) << 8 | UInt16(request.order.value),
-        frame: first.value))
-    return FrameBlock(first, request.order)
+    if request.order == .zero && state.value.servesFromLists {
+      if let first = takeReady(request, .zero) { return handOut(first, .zero, request) }
+    }
+    return try allocateBlock(request)
   }
 
   /// Allocates a block, and lets somebody free memory as long as there is none.
@@ -52,23 +45,63 @@ extension PageFrames {
     }
   }
 
-  /// Takes a block off the lists; its descriptor is not in use yet.
-  private func take(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
-    if request.order <= CPUZoneLists.largestOrder && !state.value.isInjecting {
-      let mobility = state.value.groupsByMobility ? request.mobility : .movable
-      let list = CPUZoneLists.list(request.order, mobility)
-      let zone = Int(state.value.preferred[request.zoneLimit.index])
-      let cpu = Int(machine.currentCPU.value)
-      let found = state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
-        lists.zones[zone].pop(list, in: table)
-      }
-      if let found { return found }
+  /// Takes a block of this CPU's lists. Linux: `rmqueue_pcplist()`.
+  @inline(__always)  // Of the fast path.
+  private func takeReady(_ request: FrameRequest, _ order: Order) -> PageFrameNumber? {
+    let (zone, mobility) = (state.value.preferred[request.zoneLimit.index], mobility(of: request))
+    let table = table
+    return state.value.cpus[Int(machine.currentCPU.value)].withLock {
+      (lists: inout CPUFrameLists) in
+      guard let first = lists.zones[zone.index].pop(order, mobility, in: table) else { return nil }
+      Self.take(first, order, as: request.kind, in: table)
+      return first
     }
-    return try takeFromZones(request)
+  }
+
+  /// Makes a block that is on no list any more somebody's. Of a free one's descriptor all that is
+  /// not written here is 0 already.
+  @inline(__always)  // Of the fast path.
+  private static func take(
+    _ first: PageFrameNumber, _ order: Order, as kind: FrameKind, in table: FrameTable
+  ) {
+    table[first].next = 0
+    table[first].previous = 0
+    table[first].references = 1
+    table[first].kindAndOrder = FrameDescriptor.pack(kind, order)
+    table[first].flagsAndZone &= FrameFlags.zoneMask
+  }
+
+  /// Gives the caller a block that was taken.
+  @inline(__always)  // Of the fast path.
+  private func handOut(
+    _ first: PageFrameNumber, _ order: Order, _ request: FrameRequest
+  ) -> FrameBlock {
+    if request.content == .zeroed { clear(first, order) }
+    machine.record(
+      MemoryEvent(
+        .frameAllocated, detail: UInt16(request.kind.rawValue) << 8 | UInt16(order.value),
+        frame: first.value))
+    return FrameBlock(first, order)
+  }
+
+  /// What `allocate` does for larger blocks, and where the CPU's lists have none.
+  @inline(never)  // Out of the fast path's registers.
+  func allocateBlock(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
+    if request.order <= CPUZoneLists.largestOrder && !state.value.isInjecting {
+      if let first = takeReady(request, request.order) {
+        return handOut(first, request.order, request)
+      }
+    }
+    let first = try takeFromZones(request)
+    Self.take(first, request.order, as: request.kind, in: table)
+    return handOut(first, request.order, request)
+  }
+
+  private func mobility(of request: FrameRequest) -> Mobility {
+    state.value.groupsByMobility ? request.mobility : .movable
   }
 
   /// Linux: `get_page_from_freelist()`, `drain_all_pages()`, and once more.
-  @inline(never)  // Out of the fast path's registers: a pair is 142 instructions so, 238 inlined.
   private func takeFromZones(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
     if shouldFail(request) { throw .injected }
     if let block = tryZones(request) { return block }
@@ -89,7 +122,7 @@ extension PageFrames {
   }
 
   private func tryZone(_ index: Int, _ request: FrameRequest) -> PageFrameNumber? {
-    let mobility = state.value.groupsByMobility ? request.mobility : .movable
+    let mobility = mobility(of: request)
     guard request.order <= CPUZoneLists.largestOrder else {
       return takeFromLists(index, request, mobility)
     }
@@ -113,7 +146,7 @@ extension PageFrames {
     return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
       guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
       // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
-      if let ready = cpuLists.pop(list, in: table) { return ready }
+      if let ready = cpuLists.pop(request.order, mobility, in: table) { return ready }
       guard
         let run = lists.allocateRun(request.order, mobility, atMost: max(wanted, 1), in: table)
       else { return nil }
@@ -147,6 +180,7 @@ extension PageFrames {
     return lists.freePageCount.value - (order.pageCount.value - 1) > floor
   }
 
+  @inline(never)
   private func clear(_ first: PageFrameNumber, _ order: Order) {
     for index in 0..<order.pageCount.value {
       machine.withBytes(of: first + PageCount(index)) { (bytes: MemoryBlock) in bytes.clear() }

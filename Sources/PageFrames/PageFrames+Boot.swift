@@ -80,12 +80,11 @@ extension PageFrames {
 
   private func setCPULists(of kind: ZoneKind, _ policy: ReservePolicy, _ minimum: Int) {
     let cpuCount = state.value.cpuCount
-    let batch = Int32(policy.cpuBatch(of: kind))
-    let high = Int32(policy.cpuHigh(of: kind, minimumFreeKibibytes: minimum, cpuCount: cpuCount))
+    let batch = policy.cpuBatch(of: kind)
+    let high = policy.cpuHigh(of: kind, minimumFreeKibibytes: minimum, cpuCount: cpuCount)
     for cpu in 0..<cpuCount {
       state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
-        lists.zones[kind.index].batch = batch
-        lists.zones[kind.index].high = high
+        lists.zones[kind.index].setLimits(batch: batch, high: high)
       }
     }
   }
@@ -94,7 +93,7 @@ extension PageFrames {
     for limit in 0..<ZoneKind.count {
       var zone = limit
       while zone > 0 && state.value.zones[zone].managed.value == 0 { zone -= 1 }
-      state.value.preferred[limit] = UInt8(zone)
+      state.value.preferred[limit] = ZoneKind(index: zone)
     }
   }
 

@@ -12,6 +12,7 @@ extension PageFrames {
   /// - Precondition: it was allocated with this order, nothing maps it and nobody else holds it.
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; takes list and zone locks.
+  @inline(__always)  // For single frames, as `allocate`.
   public func free(_ block: consuming FrameBlock) {
     let order = block.order
     giveBack(block.surrender(), order)
@@ -95,13 +96,23 @@ extension PageFrames {
     for cpu in 0..<state.value.cpuCount {
       state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
         for zone in 0..<ZoneKind.count {
-          drain(&lists.zones[zone], of: zone, Int(lists.zones[zone].frameCount), from: 0)
+          drain(&lists.zones[zone], of: zone, lists.zones[zone].frameCount, from: 0)
         }
       }
     }
   }
 
+  @inline(__always)  // For single frames, as `allocate`.
   private func giveBack(_ first: PageFrameNumber, _ order: Order) {
+    guard order == .zero else { return giveBackBlock(first, order) }
+    let (state, table, machine) = (state, table, machine)
+    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
+      giveBack(first, .zero, to: &lists, table, machine)
+    }
+  }
+
+  @inline(never)  // Out of the fast path's registers.
+  private func giveBackBlock(_ first: PageFrameNumber, _ order: Order) {
     let (state, table, machine) = (state, table, machine)
     state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
       giveBack(first, order, to: &lists, table, machine)
@@ -122,8 +133,7 @@ extension PageFrames {
     let zone = descriptor.zone
     guard order <= CPUZoneLists.largestOrder else { return giveBackLarge(first, order, zone) }
     let list = pageBlocks.number(of: first) << 2 | Int(order.value)
-    table[first] = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
-    if lists.zones[zone.index].push(first, list, in: table) {
+    if lists.zones[zone.index].push(first, order, list, zone, in: table) {
       let batch = Int(lists.zones[zone.index].batch)
       drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
     }
@@ -179,9 +189,10 @@ extension PageFrames {
   /// A bad free would corrupt memory: it stops the machine.
   private func checkOwned(_ descriptor: FrameDescriptor, _ order: Order) {
     // By number, since this is the fast path: the kinds below are `reserved` and `free`.
+    let least = FrameDescriptor.pack(.plain, order)
     precondition(
-      descriptor.kindAndOrder & 0xF >= FrameKind.plain.rawValue, "free of a frame that is not used")
-    precondition(descriptor.kindAndOrder >> 4 == order.value, "free of a part of a block")
+      descriptor.kindAndOrder &- least <= 0xF &- FrameKind.plain.rawValue,
+      "free of a frame that is not used, or of a part of a block")
     precondition(descriptor.references == 1, "free of a frame that others hold")
     precondition(descriptor.mappings == 0, "free of a frame that is mapped")
   }

@@ -90,7 +90,7 @@ extension PageFrames {
       kept += try state.value.cpus[cpu].withLock {
         (lists: inout CPUFrameLists) throws(BrokenInvariant) in
         try lists.zones[kind.index].checkInvariants(kind, in: table)
-        return Int(lists.zones[kind.index].frameCount)
+        return lists.zones[kind.index].frameCount
       }
     }
     guard kept == cached[kind] else {
@@ -145,7 +145,7 @@ extension CPUZoneLists {
       }
       total += list(index).count(in: table) * order.pageCount.value
     }
-    guard total == Int(frameCount) else {
+    guard total == frameCount else {
       throw BrokenInvariant(frame: PageFrameNumber(0), reason: "a CPU's lists are miscounted")
     }
   }
@@ -167,6 +167,24 @@ extension FrameList {
     }
     guard previous == last else {
       throw BrokenInvariant(frame: PageFrameNumber(last), reason: "a list ends elsewhere")
+    }
+  }
+}
+
+extension FrameStack {
+  /// Checks that the links agree in both directions.
+  func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
+    var (before, frame, length) = (UInt32(0), first, 0)
+    while frame != 0 {
+      guard previous(of: PageFrameNumber(frame), in: table) == before, length < table.count else {
+        throw BrokenInvariant(frame: PageFrameNumber(frame), reason: "a stack's links disagree")
+      }
+      before = frame
+      frame = table[PageFrameNumber(frame)].next
+      length += 1
+    }
+    guard last == (before == 0 ? nil : PageFrameNumber(before)) else {
+      throw BrokenInvariant(frame: PageFrameNumber(before), reason: "a stack ends elsewhere")
     }
   }
 }

@@ -45,7 +45,7 @@ struct FrameState<M: Machine>: BitwiseCopyable {
   var cpus: InlineArray<4, Locked<CPUFrameLists>>
   var cpuCount: Int
   /// By the highest zone allowed, the first one tried: the highest that has frames.
-  var preferred = InlineArray<4, UInt8>(repeating: 0)
+  var preferred = InlineArray<4, ZoneKind>(repeating: .dma)
   var policy = ReservePolicy(managed: PerZone())
   var minimumFreeKibibytes = 0
   /// Linux: `page_group_by_mobility_disabled`, reversed.
@@ -53,4 +53,7 @@ struct FrameState<M: Machine>: BitwiseCopyable {
   let failures: Locked<FailureInjection>
   /// Whether `failures` has any; read without its lock.
   var isInjecting = false
+  /// Whether a single frame that is in the CPU's lists may be had without any other look: not
+  /// while each request is to be looked at.
+  var servesFromLists = true
 }

@@ -13,8 +13,8 @@ protocol Allocator: BitwiseCopyable, Sendable {
   func take(_ byteCount: Int) -> UInt
   func give(_ address: UInt)
   /// 4 KiB times two to the power of the order, aligned to that.
-  func takePages(_ order: Int) -> UInt
-  func givePages(_ address: UInt, _ order: Int)
+  func takePages(_ order: Order) -> UInt
+  func givePages(_ address: UInt, _ order: Order)
   /// Writes to all of a run of bytes.
   func fill(_ address: UInt, _ byteCount: Int)
   /// Memory that is not the system's any more, what describes it included.
@@ -51,16 +51,18 @@ struct QuireAllocator: Allocator {
 
   func give(_ address: UInt) { heap.free(heap.adopt(PhysicalAddress(UInt64(address)))) }
 
-  func takePages(_ order: Int) -> UInt {
+  @inline(__always)  // So that a constant order is one, as it is where the kernel asks.
+  func takePages(_ order: Order) -> UInt {
     do throws(AllocationError) {
       let request = FrameRequest(
-        order: Order(UInt8(order)), kind: .plain, mobility: .movable, content: .uninitialized)
+        order: order, kind: .plain, mobility: .movable, content: .uninitialized)
       return UInt(try frames.allocate(request).surrender().value)
     } catch { return 0 }
   }
 
-  func givePages(_ address: UInt, _ order: Int) {
-    frames.free(.adopt(PageFrameNumber(UInt32(address)), Order(UInt8(order))))
+  @inline(__always)  // As `takePages`.
+  func givePages(_ address: UInt, _ order: Order) {
+    frames.free(.adopt(PageFrameNumber(UInt32(truncatingIfNeeded: address)), order))
   }
 
   func fill(_ address: UInt, _ byteCount: Int) {
@@ -105,12 +107,13 @@ struct SystemAllocator: Allocator, @unchecked Sendable {
     unsafe release(UnsafeMutableRawPointer(bitPattern: address))
   }
 
-  func takePages(_ order: Int) -> UInt {
+  func takePages(_ order: Order) -> UInt {
+    let byteCount = Int(order.pageCount.bytes.value)
     // SAFETY: as in `take`.
-    unsafe UInt(bitPattern: aligned_alloc(4096 << order, 4096 << order))
+    return unsafe UInt(bitPattern: aligned_alloc(byteCount, byteCount))
   }
 
-  func givePages(_ address: UInt, _ order: Int) { give(address) }
+  func givePages(_ address: UInt, _ order: Order) { give(address) }
 
   func fill(_ address: UInt, _ byteCount: Int) {
     // SAFETY: so many bytes were taken there.

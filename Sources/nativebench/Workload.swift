@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CHostThread
+import MemoryUnits
 
 /// Numbers of one sequence, the same in every run. Linux: `prandom_u32_state()`.
 struct Sequence32 {
@@ -31,7 +32,7 @@ struct Workload<Heap: Allocator> {
   let heap: Heap
 
   /// Takes and gives back one block, so many times.
-  func pagePairs(_ order: Int, _ count: Int) {
+  func pagePairs(_ order: Order, _ count: Int) {
     for _ in 0..<count { heap.givePages(checked(heap.takePages(order)), order) }
   }
 
@@ -42,7 +43,7 @@ struct Workload<Heap: Allocator> {
   /// Fills a machine of 1 GiB up to nine tenths; the pages in random order.
   func filled() -> [UInt] {
     let total = QuireAllocator.frameCount
-    let taken = (0..<total * 9 / 10).map { _ in checked(heap.takePages(0)) }
+    let taken = (0..<total * 9 / 10).map { _ in checked(heap.takePages(.zero)) }
     var numbers = Sequence32(seed: 3)
     return numbers.order(of: taken.count).map { taken[$0] }
   }
@@ -51,8 +52,8 @@ struct Workload<Heap: Allocator> {
   func churn(_ pages: Table<UInt>, _ places: Table<Int>, from first: Int, _ count: Int) {
     for turn in first..<first + count {
       let place = places[turn]
-      heap.givePages(pages[place], 0)
-      pages[place] = checked(heap.takePages(0))
+      heap.givePages(pages[place], .zero)
+      pages[place] = checked(heap.takePages(.zero))
     }
   }
 

@@ -7,6 +7,7 @@
 // two numbers of rounds, and divides the difference by that of the operations, the third number.
 
 import CHostThread
+import MemoryUnits
 
 /// What can be measured.
 enum Row {
@@ -37,8 +38,8 @@ func round<Heap: Allocator>(
   let work = Workload(heap: heap)
   var numbers = Sequence32(seed: 1)
   switch row {
-  case .order0: return (10_000, { work.pagePairs(0, 10_000) })
-  case .order9: return (10_000, { work.pagePairs(9, 10_000) })
+  case .order0: return (10_000, { work.pagePairs(.zero, 10_000) })
+  case .order9: return (10_000, { work.pagePairs(Order(9), 10_000) })
   case .bytes64: return (10_000, { work.pairs(64, 10_000) })
   case .churn90:
     let pages = Table(work.filled())
