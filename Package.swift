@@ -74,11 +74,16 @@ let package = Package(
     layer("MemoryManagement", on: mechanisms + ["KernelMappings", "AddressSpaces"]),
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
-    layer("FileSystems", on: mechanisms + ["AddressSpaces", "LinuxABI"]),
+    layer("FileSystems", on: mechanisms + ["KernelMappings", "AddressSpaces", "LinuxABI"]),
     suite(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
-    layer("Processes", on: management + ["MemoryManagement", "LinuxABI", "FileSystems"]),
+    layer("SelfTests", on: mechanisms + ["KernelMappings"]),
+    suite(
+      "SelfTestsTests", of: management + ["MemoryManagement", "SelfTests", "SimulatedMachine"]),
+    layer(
+      "Processes",
+      on: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SelfTests"]),
     // Machines for the host; optimised in debug builds too, since simulations are long
     .target(
       name: "SimulatedMachine", dependencies: hardware,

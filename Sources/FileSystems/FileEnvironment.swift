@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import KernelHeap
+import KernelMappings
 import LinuxABI
 import Machine
 import MemoryUnits
@@ -13,6 +14,9 @@ import MemoryUnits
 public protocol FileEnvironment: ProcessEnvironment {
   /// The state of this layer.
   var files: Resident<FileSystemState> { get }
+
+  /// The kernel's own addresses.
+  var mappings: KernelMappings<Hardware> { get }
 
   /// Notes that `FileSystems.diskCompleted(tag)` is to be called at a time. Events of the same
   /// time are taken in the order in which they were noted.

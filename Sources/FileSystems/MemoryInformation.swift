@@ -2,6 +2,7 @@
 
 import AddressSpaces
 import KernelHeap
+import KernelMappings
 import LinuxABI
 import Machine
 import MemoryUnits
@@ -44,9 +45,8 @@ extension FileSystems {
     writeKernelMemory(census, to: &writer)
     line("CommitLimit:", memory.policy.commitLimit(of: total), &writer)
     line("Committed_AS:", memory.committedPageCount, &writer)
-    // Linux: `VMALLOC_TOTAL` of x86-64; nothing is allocated there.
-    put("VmallocTotal:", 34_359_738_367, &writer)
-    put("VmallocUsed:", 0, &writer)
+    line("VmallocTotal:", environment.mappings.layout.areaPages, &writer)
+    line("VmallocUsed:", environment.mappings.areas.memoryPageCount, &writer)
     put("VmallocChunk:", 0, &writer)
     put("Percpu:", 0, &writer)
     writeDirectMap(to: &writer)
@@ -77,11 +77,14 @@ extension FileSystems {
     line("WritebackTmp:", .zero, &writer)
   }
 
+  /// Linux: `arch_report_meminfo()`.
   private func writeDirectMap(to writer: inout TextWriter<Environment>) {
-    let byteCount = machine.directMap.limit.value
-    let large = byteCount & ~0x1F_FFFF
-    put("DirectMap4k:", (byteCount - large) >> 10, &writer)
-    put("DirectMap2M:", large >> 10, &writer)
+    let mappings = environment.mappings
+    put("DirectMap4k:", mappings.directMapByteCount(level: 0).value >> 10, &writer)
+    put("DirectMap2M:", mappings.directMapByteCount(level: 1).value >> 10, &writer)
+    // As there, the line is missing where the CPU has no such pages.
+    guard mappings.largestLevel > 1 else { return }
+    put("DirectMap1G:", mappings.directMapByteCount(level: 2).value >> 10, &writer)
   }
 
   /// Linux: `si_mem_available()`.

@@ -99,6 +99,14 @@ extension FileSystems {
     return done
   }
 
+  /// Writes what the kernel itself has to say to the standard output.
+  ///
+  /// - Context: may sleep.
+  public func say(_ text: MemoryBlock, byteCount: Int) {
+    // Where nobody reads it any more, nobody misses it.
+    _ = try? writeStream(.output, from: .kernel(text, at: 0), byteCount: byteCount)
+  }
+
   /// Reads as many bytes as asked for, up to 64 KiB, or up to the input's end; of input that is
   /// handed over as it comes, what is there.
   ///

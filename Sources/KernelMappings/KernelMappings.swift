@@ -15,8 +15,9 @@ import PageTables
 ///     ffffc90000000000  areas: kernel stacks and other memory page by page, guard pages between
 ///     ffffffff80000000  the image: text, constants, data, each with its rights
 ///
-/// Built in this order, then never changed except for areas: `init`, `mapImage` for each part,
-/// `mapMemory` for each run of RAM, `mapDevice`, `activate`, then the first program's root.
+/// Built in this order, and then changed for areas only: `init`, `mapImage` for each part,
+/// `mapMemory` for each run of RAM, `mapDevice`, `activate`, then the first program's root. The
+/// direct map's rights may change later (`protectDirectMap`), its places never.
 ///
 /// A value that is a reference. Context of all verbs: the kernel lock is held, none sleeps.
 ///
@@ -28,15 +29,20 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   public let root: PageFrameNumber
   /// Memory mapped page by page, kernel stacks included.
   public let areas: VirtualAreas<M>
+  /// The level of the largest pages in the direct map.
+  public let largestLevel: Int
 
   /// Makes the root, and the tables that must be there before it is shared.
   ///
+  /// - Parameter largestLevel: of the pages that the CPU has; those in the root are not used,
+  ///   since copies of it would not see them change.
   /// - Throws: what the page allocator throws; the machine is too small then.
   public init(
-    tables: PageTables<M>, heap: ObjectHeap<M>, layout: KernelLayout
+    tables: PageTables<M>, heap: ObjectHeap<M>, layout: KernelLayout, largestLevel: Int = 1
   ) throws(AllocationError) {
     self.tables = tables
     self.layout = layout
+    self.largestLevel = min(largestLevel, M.Format.rootLevel - 1)
     root = try tables.makeRoot(sharing: nil)
     areas = try VirtualAreas(
       tables: tables, heap: heap, root: root, window: layout.areas, pageCount: layout.areaPages)
@@ -57,33 +63,7 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
     try mapPages(part, protection.union(.global))
     guard !protection.contains(.write) else { return }
     try mapPages(direct(part.start, part.byteCount), .read.union(.global))
-  }
-
-  /// Maps RAM into the direct map: large pages where they fit, base pages at the edges.
-  ///
-  /// What is mapped already, such as a part of the image, stays as it is. A page that is begun
-  /// is mapped whole.
-  public func mapMemory(
-    from start: PhysicalAddress, _ size: ByteCount
-  ) throws(AllocationError) {
-    let first = PhysicalAddress(start.value & ~(PageSize.base.bytes - 1))
-    let range = direct(first, size + (start - first))
-    let large = M.Format.pageSize(level: 1).bytes
-    let protection = Protection.readWrite.union(.global)
-    let end = range.address + range.byteCount.pagesRoundedUp.bytes
-    var cursor = tables.cursor(root, at: range.address)
-    while cursor.address < end {
-      let rest = (end - cursor.address).value
-      let frame = (first + (cursor.address - range.address)).frame
-      if cursor.level > 0, rest >= large, isAligned(cursor.address, frame, large) {
-        if !cursor.isOccupied { try cursor.setLarge(frame, protection, level: 1) }
-        guard let next = cursor.address.advanced(by: ByteCount(large)) else { return }
-        cursor.move(to: next)
-      } else {
-        if !cursor.isOccupied { try cursor.set(frame, protection) }
-        cursor.moveToNextPage()
-      }
-    }
+    countDirectPages(level: 0, part.byteCount.pagesRoundedUp.value)
   }
 
   /// Maps device registers at the direct map's distance, uncached.
@@ -97,7 +77,13 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   }
 
   /// Makes the kernel's page table the current one, and forgets the one before.
+  ///
+  /// From here on no address is where it is in memory: the map with which the machine began is
+  /// gone, and programs will have their half to themselves.
   public func activate() {
+    var cursor = tables.cursor(root, at: VirtualAddress(0))
+    precondition(
+      !cursor.findOccupied(before: M.Format.userLimit), "something is mapped in programs' half")
     tables.machine.activate(root: root)
     tables.machine.flush(.everything)
   }
@@ -105,13 +91,7 @@ public struct KernelMappings<M: Machine>: BitwiseCopyable {
   /// The kernel stacks that are in use. Linux: `NR_KERNEL_STACK_KB`.
   public var stackCount: Int { areas.state.value.stackCount }
 
-  private func isAligned(
-    _ address: VirtualAddress, _ frame: PageFrameNumber, _ size: UInt64
-  ) -> Bool {
-    (address.value | frame.address.value) & (size - 1) == 0
-  }
-
-  private func direct(_ start: PhysicalAddress, _ size: ByteCount) -> MappedRange {
+  func direct(_ start: PhysicalAddress, _ size: ByteCount) -> MappedRange {
     MappedRange(
       address: layout.directMap + ByteCount(start.value), start: start, byteCount: size)
   }

@@ -17,6 +17,9 @@ public enum VirtualAreaPurpose: UInt8, Sendable, BitwiseCopyable {
   case device
   /// Memory shared with a device. Linux: `VM_DMA_COHERENT`.
   case coherent
+
+  /// Whether the pages are its own and go with it. Linux: `VM_ALLOC`.
+  var hasMemory: Bool { self == .memory || self == .kernelStack }
 }
 
 /// A run of the kernel's own addresses, with the page behind it that nothing maps.

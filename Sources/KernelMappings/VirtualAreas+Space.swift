@@ -50,6 +50,7 @@ extension VirtualAreas {
       state.value.tree.insert(area, after: last, in: links)
     }
     state.value.usedPages += heap[area].pageCount
+    if heap[area].purpose.hasMemory { state.value.memoryPages += heap[area].pageCount }
     state.value.usedCount += 1
     return true
   }
@@ -91,6 +92,7 @@ extension VirtualAreas {
     state.value.firstLazy = Link(area)
     state.value.lazyPages += count
     state.value.usedPages -= count
+    if heap[area].purpose.hasMemory { state.value.memoryPages -= count }
     state.value.usedCount -= 1
     if state.value.lazyPages > lazyLimit { purge() }
   }

@@ -58,8 +58,10 @@ public struct VirtualAreas<M: Machine>: BitwiseCopyable {
 
   // Counters
 
-  /// Pages of areas that are in use. Linux: `VmallocUsed`.
+  /// Pages of areas that are in use.
   public var usedPageCount: PageCount { state.value.usedPages }
+  /// Those with memory of their own, stacks included. Linux: `VmallocUsed`.
+  public var memoryPageCount: PageCount { state.value.memoryPages }
   /// Pages that wait for a flush. Linux: `vmap_lazy_nr`.
   public var lazyPageCount: PageCount { state.value.lazyPages }
   /// Areas in use.
@@ -236,7 +238,10 @@ struct VirtualAreaState: BitwiseCopyable {
   var firstLazy = Link<VirtualArea>.none
   var lazyPages = PageCount.zero
   var usedPages = PageCount.zero
+  var memoryPages = PageCount.zero
   var usedCount = 0
+  /// Pages of each level in the direct map. Linux: `direct_pages_count`.
+  var directPageCounts = InlineArray<3, Int>(repeating: 0)
   /// Tasks that have a stack.
   var stackCount = 0
   /// The lowest addresses of stacks kept for the next tasks. Linux: `cached_stacks`.

@@ -64,6 +64,10 @@ public struct BootDescription: BitwiseCopyable {
   public var image = InlineArray<4, Part?>(repeating: nil)
   public var layout: KernelLayout
   public var zones: ZoneLayout
+  /// RAM that is taken until the kernel's own page table is in use: tables of the boot.
+  public var temporary = Ranges()
+  /// The level of the CPU's largest pages. Linux: `X86_FEATURE_GBPAGES`.
+  public var largestPageLevel = 1
   /// The stack that the kernel starts on.
   public var stack: KernelStack
   public var cpuCount = 1

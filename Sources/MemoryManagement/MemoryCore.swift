@@ -38,6 +38,10 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     for index in 0..<description.reserved.count {
       boot.reserve(from: description.reserved[index].start, description.reserved[index].byteCount)
     }
+    for index in 0..<description.temporary.count {
+      boot.reserve(
+        from: description.temporary[index].start, description.temporary[index].byteCount)
+    }
     frames = try PageFrames(
       machine: machine, memory: &boot, zones: description.zones, cpuCount: description.cpuCount)
     heap = try ObjectHeap(
@@ -47,6 +51,10 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     frames.takeOver(&boot)
     tables = PageTables(frames: frames)
     mappings = try Self.mapKernel(tables, heap, description)
+    for index in 0..<description.temporary.count {
+      let range = description.temporary[index]
+      frames.addMemory(from: range.start, range.byteCount)
+    }
     let zeroRequest = FrameRequest(kind: .plain, content: .zeroed)
     let zeroFrame = try frames.allocate(zeroRequest).surrender()
     memory = Resident(
@@ -57,7 +65,8 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     _ tables: PageTables<M>, _ heap: ObjectHeap<M>, _ description: BootDescription
   ) throws(AllocationError) -> KernelMappings<M> {
     let mappings = try KernelMappings(
-      tables: tables, heap: heap, layout: description.layout)
+      tables: tables, heap: heap, layout: description.layout,
+      largestLevel: description.largestPageLevel)
     for index in 0..<description.image.count {
       guard let part = description.image[index] else { continue }
       try mappings.mapImage(part.range, part.protection)

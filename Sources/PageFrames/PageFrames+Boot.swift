@@ -29,6 +29,24 @@ extension PageFrames {
     groupByMobility()
   }
 
+  /// Gives the zones RAM that was taken when they took over and is needed no more.
+  ///
+  /// The marks stay what they were. Linux: `free_reserved_area()`.
+  ///
+  /// - Precondition: whole frames that have descriptors and were reserved.
+  public func addMemory(from start: PhysicalAddress, _ size: ByteCount) {
+    var first = start.frame
+    let end = first + size.pagesRoundedUp
+    precondition(start.offsetInFrame == .zero, "memory that begins within a frame")
+    while first < end {
+      precondition(table[first].kind == .reserved, "memory that is given twice")
+      let kind = table[first].zone
+      let last = min(end, state.value.zones[kind.index].end)
+      release(from: first, to: last, into: kind)
+      first = last
+    }
+  }
+
   /// Frees a run of frames of one zone as the largest aligned blocks.
   ///
   /// Linux: `__free_memory_core()`.

@@ -219,6 +219,14 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
     }
   }
 
+  /// Moves to the entry that leads to the current table, and returns that table.
+  mutating func standAbove() -> PageFrameNumber {
+    let below = tableFrame
+    level += 1
+    enter(path[level])
+    return below
+  }
+
   /// The bits of an address that choose within the current table.
   private var spanShift: UInt64 { M.Format.pageSize(level: level + 1).shift }
 

@@ -22,6 +22,7 @@ extension Kernel {
       try fileSystems.mountRoot()
       try mountScratch()
       if let refused = takeWords() { stop(.wordRefused, value: refused.encoded) }
+      if Self.isAsked("selftest", of: machine) { runSelfTests() }
       try startProgram()
     } catch {
       stop(.notStarted, value: UInt64(error.rawValue))

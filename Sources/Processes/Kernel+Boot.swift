@@ -109,7 +109,7 @@ extension Kernel {
   }
 
   /// Whether a word stands on the kernel's command line.
-  private static func isAsked(_ word: StaticString, of machine: M) -> Bool {
+  static func isAsked(_ word: StaticString, of machine: M) -> Bool {
     let arguments = BootArguments(arguments(of: machine))
     for index in 0..<arguments.count(of: .bootWord) {
       if let given = arguments.string(.bootWord, index),

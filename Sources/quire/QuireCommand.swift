@@ -16,12 +16,13 @@ struct QuireCommand: ParsableCommand {
         the program in it
         ./quire shell                     the host's shell in a machine
         ./quire replay BUNDLE             a recorded run once more
+        ./quire selftest                  the kernel's own suites in a machine
         ./quire bench guest               measures memory operations in guest instructions
         ./quire test [--long]             runs the tests of this repository
         """,
       subcommands: [
         RunCommand.self, ShellCommand.self, ReplayCommand.self, BenchCommand.self,
-        VersionCommand.self, CleanCommand.self, CompletionsCommand.self,
+        SelfTestCommand.self, VersionCommand.self, CleanCommand.self, CompletionsCommand.self,
       ])
   }
 

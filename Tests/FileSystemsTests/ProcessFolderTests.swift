@@ -79,16 +79,36 @@ import Testing
         let parts = line.split(separator: ":", maxSplits: 1)
         values[parts[0]] = Int(parts[1].dropLast(3).trimmingCharacters(in: .whitespaces))
         #expect(line.hasSuffix(" kB"))
-        #expect(line.utf8.count == (line.hasPrefix("VmallocTotal") ? 30 : 27))
+        #expect(line.utf8.count == (line.hasPrefix("VmallocTotal") ? 28 : 27))
       }
       #expect(lines[0].hasPrefix("MemTotal:"))
       let frames = test.environment.frames
       #expect(values["MemTotal"] == frames.managedPageCount.value * 4)
       #expect(values["Slab"]! > 0)
       #expect(values["PageTables"]! > 0)
+      #expect(values["VmallocUsed"] == test.environment.mappings.areas.memoryPageCount.value * 4)
+      let direct = values["DirectMap4k"]! + values["DirectMap2M"]!
+      #expect(direct << 10 == Int(test.environment.frames.table.count) << 12)
       #expect(values["MemAvailable"]! <= values["MemTotal"]!)
       #expect(values["Active"]! == values["Active(anon)"]! + values["Active(file)"]!)
       #expect(values["Cached"]! + values["Buffers"]! > 0)
+    }
+  }
+
+  @Test func `a page that becomes read-only moves meminfo's lines of the direct map`() throws {
+    try Self.run { test in
+      func values() throws -> [Int] {
+        try test.text("/proc/meminfo").split(separator: "\n")
+          .filter { $0.hasPrefix("DirectMap") }
+          .compactMap { Int($0.split(separator: " ")[1]) }
+      }
+      let before = try values()
+      let frame = PageFrameNumber(0x280)
+      let mappings = test.environment.mappings
+      try mappings.protectDirectMap(from: frame, PageCount(1), .read)
+      #expect(try values() == [before[0] + 2048, before[1] - 2048])
+      try mappings.protectDirectMap(from: frame, PageCount(1), .readWrite)
+      #expect(try values() == before)
     }
   }
 

@@ -28,6 +28,7 @@ struct TestEnvironment: FileEnvironment {
   var heap: ObjectHeap<HostedMachine> { core.heap }
   var tables: PageTables<HostedMachine> { core.tables }
   var memory: Resident<MemoryState> { core.memory }
+  var mappings: KernelMappings<HostedMachine> { core.mappings }
   var currentProcess: UInt32 { 2 }
 
   func relieve(_ shortfall: Shortfall) -> Relief {

@@ -106,6 +106,6 @@ struct Repository {
 let coreTargets: Set<String> = [
   "MemoryUnits", "IntrusiveStructures", "MemoryEvents", "PageTableFormats", "Machine",
   "PageFrames", "KernelHeap", "PageTables", "KernelMappings", "AddressSpaces", "Reclaim",
-  "OutOfMemory", "MemoryManagement", "LinuxABI", "FileSystems", "Processes",
+  "OutOfMemory", "MemoryManagement", "LinuxABI", "FileSystems", "SelfTests", "Processes",
   "MachineConformance",
 ]

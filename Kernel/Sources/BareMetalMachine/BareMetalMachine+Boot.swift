@@ -33,6 +33,11 @@ extension BareMetalMachine {
     }
     information.memoryBytes = ByteCount(memory)
     information.commandLine = loader.commandLine
+    if processor_identify(0x8000_0000, 0).a >= 0x8000_0001,
+      processor_identify(0x8000_0001, 0).d >> 26 & 1 == 1
+    {
+      information.largestPageLevel = 2
+    }
     var tables = BootTables(end: place_image_end() - AddressLayout.image)
     machine.findMemory(loader, &information, &tables)
     machine.findChannel(&information)

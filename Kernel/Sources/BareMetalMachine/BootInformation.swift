@@ -55,6 +55,9 @@ public struct BootInformation: BitwiseCopyable {
   public internal(set) var devices = InlineArray<2, MemoryRange>(
     repeating: MemoryRange(from: 0, to: 0))
 
+  /// The level of the CPU's largest pages: 2 where it has them of 1 GiB, otherwise 1.
+  public internal(set) var largestPageLevel = 1
+
   /// Where the channel is: mapped by the direct map, and in no zone.
   public internal(set) var channel = MemoryRange(from: 0, to: 0)
 

@@ -15,7 +15,8 @@ extension BootInformation {
       description.memory.append(Self.range(memoryRanges[index]))
     }
     for index in 0..<reserved.count { description.reserved.append(Self.range(reserved[index])) }
-    description.reserved.append(Self.range(bootTables))
+    description.temporary.append(Self.range(bootTables))
+    description.largestPageLevel = largestPageLevel
     description.hidden.append(Self.range(channel))
     for index in 0..<devices.count { description.devices.append(Self.range(devices[index])) }
     for index in 0..<image.count {
