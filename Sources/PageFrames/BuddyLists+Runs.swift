@@ -17,10 +17,22 @@ extension BuddyLists {
   mutating func allocateRun(
     _ order: Order, _ mobility: Mobility, atMost limit: Int, in table: FrameTable
   ) -> FrameRun? {
-    guard let (block, size) = popSmallest(order, mobility, in: table) else {
-      guard let block = allocate(order, mobility, in: table) else { return nil }
-      return FrameRun(first: block, order: order, count: 1)
+    let first = borrowsFirst(mobility) ? Mobility.contiguous : mobility
+    if let run = takeRun(order, first, atMost: limit, in: table) { return run }
+    if mobility == .movable, first == .movable,
+      let run = takeRun(order, .contiguous, atMost: limit, in: table)
+    {
+      return run
     }
+    guard let block = allocate(order, mobility, in: table) else { return nil }
+    return FrameRun(first: block, order: order, count: 1)
+  }
+
+  @inline(__always)  // On the way of every refill.
+  private mutating func takeRun(
+    _ order: Order, _ mobility: Mobility, atMost limit: Int, in table: FrameTable
+  ) -> FrameRun? {
+    guard let (block, size) = popSmallest(order, mobility, in: table) else { return nil }
     let count = min(limit, 1 &<< Int(size.value - order.value))
     let run = FrameRun(first: block, order: order, count: count)
     giveBackRest(of: block, size, beyond: run.frameCount, mobility, in: table)

@@ -16,8 +16,12 @@ struct BuddyLists: BitwiseCopyable {
   let pageBlocks: PageBlocks
   /// The frames in all lists. Linux: `NR_FREE_PAGES`.
   private(set) var freePageCount = PageCount.zero
+  /// Those of them in contiguous areas. Linux: `NR_FREE_CMA_PAGES`.
+  private(set) var freeContiguousCount = PageCount.zero
+  /// Free frames beside them, of isolated page blocks.
+  private(set) var isolatedCount = PageCount.zero
 
-  private var lists = InlineArray<33, FrameList>(repeating: FrameList())
+  private var lists = InlineArray<88, FrameList>(repeating: FrameList())
 
   init(zone: ZoneKind, _ pageBlocks: PageBlocks) {
     self.zone = zone
@@ -31,9 +35,23 @@ struct BuddyLists: BitwiseCopyable {
   mutating func allocate(
     _ order: Order, _ mobility: Mobility, in table: FrameTable
   ) -> PageFrameNumber? {
+    if borrowsFirst(mobility), let block = takeSmallest(order, .contiguous, in: table) {
+      return block
+    }
     if let block = takeSmallest(order, mobility, in: table) { return block }
+    if mobility == .movable, let block = takeSmallest(order, .contiguous, in: table) {
+      return block
+    }
     if let block = claim(order, mobility, in: table) { return block }
     return steal(order, mobility, in: table)
+  }
+
+  /// Whether movable memory goes into contiguous areas although there is other: when they have
+  /// more than half of what is free, so that both are used alike.
+  ///
+  /// Linux: `__rmqueue()`.
+  func borrowsFirst(_ mobility: Mobility) -> Bool {
+    mobility == .movable && freeContiguousCount.value &<< 1 > freePageCount.value
   }
 
   /// Adds a block, merged with its buddies as far as they are free.
@@ -43,8 +61,8 @@ struct BuddyLists: BitwiseCopyable {
   mutating func free(
     _ first: PageFrameNumber, _ order: Order, in table: FrameTable, at end: ListEnd = .byNeighbour
   ) {
-    freePageCount += PageCount(1 &<< Int(order.value))
     let mobility = pageBlocks.mobility(of: first)
+    count(1 &<< Int(order.value), mobility)
     var block = first
     var size = order
     while size < .max {
@@ -52,6 +70,7 @@ struct BuddyLists: BitwiseCopyable {
       guard table.contains(buddy), table[buddy].isFreeBlock(size, zone) else { break }
       // Below that order both are of one page block, and so of one mobility.
       let other = size < PageBlocks.order ? mobility : pageBlocks.mobility(of: buddy)
+      guard other == mobility || other.isMergeable && mobility.isMergeable else { break }
       lists[slot(size, other)].remove(buddy, in: table)
       hide(buddy, in: table)
       // One mobility for what will be split as one.
@@ -78,6 +97,16 @@ struct BuddyLists: BitwiseCopyable {
     lists[slot(order, mobility)].count(in: table)
   }
 
+  /// The blocks of an order, of every mobility.
+  func blockCount(_ order: Order, in table: FrameTable) -> Int {
+    var count = 0
+    for number in 0..<UInt8(Mobility.count) {
+      guard let mobility = Mobility(rawValue: number) else { continue }
+      count += blockCount(order, mobility, in: table)
+    }
+    return count
+  }
+
   func list(_ order: Order, _ mobility: Mobility) -> FrameList { lists[slot(order, mobility)] }
 
   /// The first block in a list.
@@ -102,7 +131,7 @@ struct BuddyLists: BitwiseCopyable {
   ) -> (PageFrameNumber, Order)? {
     var size = Int(order.value)
     while size <= 10 {
-      if let block = lists[size * 3 + Int(mobility.rawValue)].popFirst(in: table) {
+      if let block = lists[size &<< 3 | Int(mobility.rawValue)].popFirst(in: table) {
         return (block, Order(UInt8(size)))
       }
       size += 1
@@ -145,7 +174,30 @@ struct BuddyLists: BitwiseCopyable {
       offset += part.pageCount.value
     }
     freePageCount -= PageCount(taken)
+    if mobility == .contiguous { freeContiguousCount -= PageCount(taken) }
     hide(block, in: table)
+  }
+
+  /// Takes a free block off the list of a mobility; it is then on none.
+  mutating func unlist(
+    _ block: PageFrameNumber, _ order: Order, _ mobility: Mobility, in table: FrameTable
+  ) {
+    lists[slot(order, mobility)].remove(block, in: table)
+    hide(block, in: table)
+    count(0 - order.pageCount.value, mobility)
+  }
+
+  /// Counts free frames that come or go.
+  @inline(__always)  // On the way of every free.
+  private mutating func count(_ change: Int, _ mobility: Mobility) {
+    guard mobility != .isolated else {
+      isolatedCount = PageCount(isolatedCount.value + change)
+      return
+    }
+    freePageCount = PageCount(freePageCount.value + change)
+    if mobility == .contiguous {
+      freeContiguousCount = PageCount(freeContiguousCount.value + change)
+    }
   }
 
   private mutating func insert(
@@ -180,6 +232,6 @@ struct BuddyLists: BitwiseCopyable {
   }
 
   private func slot(_ order: Order, _ mobility: Mobility) -> Int {
-    Int(order.value) * 3 + Int(mobility.rawValue)
+    Int(order.value) &<< 3 | Int(mobility.rawValue)
   }
 }

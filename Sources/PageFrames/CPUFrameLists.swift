@@ -40,6 +40,17 @@ struct CPUZoneLists: BitwiseCopyable {
     self.high = Int32(high)
   }
 
+  /// The list for blocks of a page block of a mobility, by its number: those of contiguous areas
+  /// lie with the movable ones, those of isolated page blocks nowhere.
+  ///
+  /// Linux: `free_unref_page()`.
+  @inline(__always)  // On the way of every free.
+  static func list(_ order: Order, ofPageBlock number: Int) -> Int? {
+    if number <= 2 { return number &<< 2 | Int(order.value) }
+    guard number != Int(Mobility.isolated.rawValue) else { return nil }
+    return list(order, .movable)
+  }
+
   /// Whether a block of many may come; what comes singly afterwards finds room for a batch still.
   func hasRoom(for order: Order) -> Bool {
     order <= Self.largestOrder && room > batch &+ (1 &<< Int32(order.value))

@@ -17,13 +17,29 @@ public struct PageBlocks: BitwiseCopyable, Sendable {
   /// Linux: `get_pageblock_migratetype()`.
   @inline(__always)  // For `BuddyLists.free`, which says what it saves.
   public func mobility(of frame: PageFrameNumber) -> Mobility {
-    Mobility(rawValue: mobilities[Int(frame.value >> Self.shift)]) ?? .unmovable
+    Mobility(rawValue: mobilities[Int(frame.value >> Self.shift)] & Self.mobilityMask)
+      ?? .unmovable
   }
 
   /// The mobility as its number, for the fast path.
   func number(of frame: PageFrameNumber) -> Int {
-    Int(mobilities[Int(frame.value >> Self.shift)])
+    Int(mobilities[Int(frame.value >> Self.shift)] & Self.mobilityMask)
   }
+
+  /// Makes a page block one where nothing is allocated, or what it was before.
+  ///
+  /// Linux: `set_migratetype_isolate()`, `unset_migratetype_isolate()`.
+  ///
+  /// - Context: zone lock held.
+  func setIsolated(_ isIsolated: Bool, of frame: PageFrameNumber) {
+    let index = Int(frame.value >> Self.shift)
+    let old = mobilities[index]
+    mobilities[index] =
+      isIsolated ? old << 4 | Mobility.isolated.rawValue : old >> 4
+  }
+
+  /// What it is in the low bits, and in the high ones what an isolated one was.
+  private static var mobilityMask: UInt8 { 0xF }
 
   /// Linux: `set_pageblock_migratetype()`.
   ///

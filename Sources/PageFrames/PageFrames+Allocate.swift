@@ -144,7 +144,7 @@ extension PageFrames {
     let floor = zone.floor(for: request)
     let wanted = cpuLists.refillCount(request.order)
     return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
-      guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
+      guard Self.mayTake(request.order, mobility, of: lists, above: floor) else { return nil }
       // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
       if let ready = cpuLists.pop(request.order, mobility, in: table) { return ready }
       guard
@@ -169,15 +169,19 @@ extension PageFrames {
     let zone = state.value.zones[index]
     let floor = zone.floor(for: request)
     return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
-      guard Self.mayTake(request.order, of: lists, above: floor) else { return nil }
+      guard Self.mayTake(request.order, mobility, of: lists, above: floor) else { return nil }
       return lists.allocate(request.order, mobility, in: table)
     }
   }
 
   /// Whether a zone has frames to spare. Linux: `__zone_watermark_ok()`.
-  private static func mayTake(_ order: Order, of lists: BuddyLists, above floor: Int?) -> Bool {
+  private static func mayTake(
+    _ order: Order, _ mobility: Mobility, of lists: BuddyLists, above floor: Int?
+  ) -> Bool {
     guard let floor else { return true }
-    return lists.freePageCount.value - (order.pageCount.value - 1) > floor
+    // What lies in contiguous areas is there for movable memory alone.
+    let others = mobility == .movable ? 0 : lists.freeContiguousCount.value
+    return lists.freePageCount.value - others - (order.pageCount.value - 1) > floor
   }
 
   @inline(never)

@@ -50,7 +50,7 @@ extension PageFrames {
   /// Frees a run of frames of one zone as the largest aligned blocks.
   ///
   /// Linux: `__free_memory_core()`.
-  private func release(from first: PageFrameNumber, to end: PageFrameNumber, into kind: ZoneKind) {
+  func release(from first: PageFrameNumber, to end: PageFrameNumber, into kind: ZoneKind) {
     machine.record(
       MemoryEvent(
         .framesReleased, detail: UInt16(kind.rawValue), frame: first.value,

@@ -131,8 +131,9 @@ extension PageFrames {
     // Before it can be taken by another CPU, so that the log has them in this order.
     machine.record(MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: first.value))
     let zone = descriptor.zone
-    guard order <= CPUZoneLists.largestOrder else { return giveBackLarge(first, order, zone) }
-    let list = pageBlocks.number(of: first) << 2 | Int(order.value)
+    guard order <= CPUZoneLists.largestOrder,
+      let list = CPUZoneLists.list(order, ofPageBlock: pageBlocks.number(of: first))
+    else { return giveBackLarge(first, order, zone) }
     if lists.zones[zone.index].push(first, order, list, zone, in: table) {
       let batch = Int(lists.zones[zone.index].batch)
       drain(&lists.zones[zone.index], of: zone.index, batch, from: list)

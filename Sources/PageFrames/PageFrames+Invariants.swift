@@ -65,7 +65,10 @@ extension PageFrames {
       throw BrokenInvariant(frame: frame, reason: "a free frame that somebody holds")
     }
     let buddy = frame.buddy(order)
-    if order < .max && descriptor.isFreeBlock(order, descriptor.zone) && table.contains(buddy)
+    guard order < .max, table.contains(buddy) else { return }
+    let (one, other) = (pageBlocks.mobility(of: frame), pageBlocks.mobility(of: buddy))
+    guard one == other || one.isMergeable && other.isMergeable else { return }
+    if descriptor.isFreeBlock(order, descriptor.zone)
       && table[buddy].isFreeBlock(order, descriptor.zone)
     {
       throw BrokenInvariant(frame: frame, reason: "two free buddies that were not merged")
@@ -80,7 +83,7 @@ extension PageFrames {
     else { throw BrokenInvariant(frame: zone.first, reason: "a zone's frames are miscounted") }
     let listed = try zone.lists.withLock { (lists: inout BuddyLists) throws(BrokenInvariant) in
       try lists.checkInvariants(in: table)
-      return lists.freePageCount.value
+      return lists.freePageCount.value + lists.isolatedCount.value
     }
     guard listed == free[kind] else {
       throw BrokenInvariant(frame: zone.first, reason: "a zone's free frames are miscounted")
@@ -102,7 +105,7 @@ extension PageFrames {
 extension BuddyLists {
   /// - Context: zone lock held.
   func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
-    var total = 0
+    var (total, contiguous, isolated) = (0, 0, 0)
     for value in 0..<UInt8(Order.count) {
       for type in 0..<UInt8(Mobility.count) {
         guard let mobility = Mobility(rawValue: type) else { continue }
@@ -116,10 +119,14 @@ extension BuddyLists {
           else { throw BrokenInvariant(frame: block, reason: "a block in a wrong buddy list") }
           frame = table[block].next
         }
-        total += list.count(in: table) * order.pageCount.value
+        let count = list.count(in: table) * order.pageCount.value
+        if mobility == .isolated { isolated += count } else { total += count }
+        if mobility == .contiguous { contiguous += count }
       }
     }
-    guard total == freePageCount.value else {
+    guard total == freePageCount.value, contiguous == freeContiguousCount.value,
+      isolated == isolatedCount.value
+    else {
       throw BrokenInvariant(frame: PageFrameNumber(0), reason: "buddy lists are miscounted")
     }
   }

@@ -49,8 +49,9 @@ extension PageFrames {
   ///
   /// - Complexity: O(n), with the zone locked.
   public func freeBlockCount(_ order: Order, of kind: ZoneKind) -> Int {
-    freeBlockCount(order, .unmovable, of: kind) + freeBlockCount(order, .movable, of: kind)
-      + freeBlockCount(order, .reclaimable, of: kind)
+    state.value.zones[kind.index].lists.withLock { (lists: inout BuddyLists) in
+      lists.blockCount(order, in: table)
+    }
   }
 
   /// The free blocks of an order and a mobility, as /proc/pagetypeinfo shows them.
