@@ -40,6 +40,8 @@ public struct MemoryState: BitwiseCopyable {
   /// File pages that reclaim looked at, and took. Linux: `pgscan_file`, `pgsteal_file`.
   public var scannedCount: UInt64 = 0
   public var stolenCount: UInt64 = 0
+  /// Frames whose contents were moved, and those that could not be.
+  public internal(set) var migration = MigrationCounts()
   /// What the administrator may set.
   public var policy = MemoryPolicy()
 

@@ -347,6 +347,25 @@ extension AddressSpaces {
     pushFilePage(frame)
   }
 
+  /// Puts a frame in the place of another in the list.
+  func replaceFilePage(_ frame: PageFrameNumber, by target: PageFrameNumber) {
+    let (next, previous) = (frames.table[frame].next, frames.table[frame].previous)
+    frames.table[target].next = next
+    frames.table[target].previous = previous
+    if previous == 0 {
+      memory.value.firstFilePage = target.value
+    } else {
+      frames.table[PageFrameNumber(previous)].next = target.value
+    }
+    if next == 0 {
+      memory.value.lastFilePage = target.value
+    } else {
+      frames.table[PageFrameNumber(next)].previous = target.value
+    }
+    frames.table[frame].next = 0
+    frames.table[frame].previous = 0
+  }
+
   private func pushFilePage(_ frame: PageFrameNumber) {
     let first = memory.value.firstFilePage
     frames.table[frame].next = first

@@ -35,6 +35,8 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case mappingsLeft = 17
   /// … this is where. Fields as in `mappingsLeft`. The frames' counts of mappings stay.
   case mappingsEntered = 18
+  /// A frame's contents and users are in another now. `owner`: the other's number.
+  case frameMigrated = 19
 
   // Faults; `value`: the address; `frame`: what is mapped now, where that is one frame
   /// Linux: a minor fault on an anonymous page, zero-filled.
@@ -82,6 +84,17 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case allocationFailed = 63
   /// A process is killed since memory ran out. `owner`: its pid; `value`: badness.
   case outOfMemoryKill = 64
+
+  // Memory in a row; `owner`: the area's number
+  /// Frames in a row leave an area. `frame`: the first; `value`: their count.
+  case contiguousAllocated = 65
+  /// … they come back.
+  case contiguousFreed = 66
+  /// A frame is in the way of a request. `detail`: why (`MigrationRefusal`).
+  case contiguousBlocked = 67
+  /// Free memory was gathered in a zone. `detail`: zone << 8 | the order asked for (255: all);
+  /// `value`: frames moved.
+  case compactionEnded = 68
 
   // Processes; the record's process is the one that acts
   /// `owner`: the child's pid; `detail`: 1 for a thread.

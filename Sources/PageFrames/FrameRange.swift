@@ -15,8 +15,10 @@ public struct FrameRange: BitwiseCopyable, Equatable, Sendable {
   /// The first frame behind it.
   public var end: PageFrameNumber { first + count }
 
+  /// Whether a frame is one of them.
   public func contains(_ frame: PageFrameNumber) -> Bool { first <= frame && frame < end }
 
+  /// Whether a frame is of both.
   public func overlaps(_ other: FrameRange) -> Bool { first < other.end && other.first < end }
 }
 

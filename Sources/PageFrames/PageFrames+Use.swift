@@ -67,6 +67,23 @@ extension PageFrames {
     return rest
   }
 
+  /// Gives another frame what is known of one: flags, private word, holders; the old one has one
+  /// holder then, who is to let it go. Its mappings went one by one.
+  ///
+  /// Linux: `folio_migrate_flags()`.
+  ///
+  /// - Precondition: nothing maps the old frame; both are single frames of one kind.
+  public func passOn(from frame: PageFrameNumber, to target: PageFrameNumber) {
+    checkInUse(target)
+    precondition(table[frame].mappings == 0, "a frame that is mapped gives its place away")
+    table[target].flags = table[frame].flags
+    table[target].privateWord = table[frame].privateWord
+    table[target].references = table[frame].references
+    table[frame].flags = FrameFlags()
+    table[frame].privateWord = 0
+    table[frame].references = 1
+  }
+
   @inline(__always)
   private func checkInUse(_ frame: PageFrameNumber) {
     let kind = table[frame].kind
