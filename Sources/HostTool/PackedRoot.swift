@@ -18,6 +18,7 @@ struct PackedRoot {
       var packing = ProgramPacking(lookup: lookup, guestFolders: options.programFolders)
       try packing.packProgram(program)
       for file in options.files { try packing.packFile(file.host, as: file.guest) }
+      if options.user != 0 { packing.contents.shareWithAll() }
       try packing.packPackages(DebianPackages())
       FixedFiles.add(to: &packing.contents)
       contents = packing.contents

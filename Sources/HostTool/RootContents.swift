@@ -172,6 +172,25 @@ struct RootContents {
     for path in entries.keys where path.hasPrefix(prefix) { keepTime(of: path) }
   }
 
+  /// Lets everyone read and search what its owner may: who packs can do that too, and the
+  /// machine's user stands for them.
+  mutating func shareWithAll() {
+    func shared(_ permissions: UInt32) -> UInt32 {
+      permissions | (permissions & 0o500) >> 3 | (permissions & 0o500) >> 6
+    }
+    for (path, entry) in entries {
+      switch entry {
+      case .folder(let permissions):
+        entries[path] = .folder(permissions: shared(permissions))
+      case .file(var file):
+        file.facts.permissions = shared(file.permissions)
+        entries[path] = .file(file)
+      case .link, .text:
+        break
+      }
+    }
+  }
+
   /// Removes a file again.
   mutating func remove(_ path: String) {
     if case .file(let file)? = entries.removeValue(forKey: path) { byteCount -= file.size }

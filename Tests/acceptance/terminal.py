@@ -125,6 +125,28 @@ check("the summary's lines begin at the left", b"\nquire: " in session.output an
       session.is_restored(), repr(session.output[-300:]))
 session.close()
 
+session = Session("run", "--quiet", "--timeout", "60s", "--", "busybox", "sh", "-c",
+                  "stty size; trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 1; done")
+check("the window's size is the terminal's", session.read(60, b"ready") and
+      b"33 77" in session.output, repr(session.output[-300:]))
+fcntl.ioctl(session.master, termios.TIOCSWINSZ, struct.pack("4H", 11, 55, 0, 0))
+status = session.end()
+check("a change of it reaches the program", status == 3 and b"11 55" in session.output,
+      f"{status} {session.output}")
+session.close()
+
+session = Session("run", "--quiet", "--timeout", "60s", "--", "busybox", "sh", "-c",
+                  "echo ready; read line; echo got $line; read line")
+session.read(60, b"ready")
+os.write(session.master, b"wordx\x7f\r")
+check("a line is edited in the machine", session.read(20, b"got word\r\n"),
+      repr(session.output[-300:]))
+os.write(session.master, b"\x03")
+status = session.end()
+check("the interrupt key ends the program", status == 130 and session.is_restored(),
+      f"{status} {session.output}")
+session.close()
+
 session = Session(*loop)
 check("the terminal is raw while the machine runs", session.wait_raw())
 emulator = session.emulator()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What the tool promises whatever the kernel does: exit statuses, one-line errors, nothing left
-# behind. Prints `ok …` or `not ok …` for each promise.
+# behind. Prints `ok …` or `not ok …` for each promise. QUIRE_LONG=yes also builds from nothing.
 set -uo pipefail
 
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/../.." && pwd)
@@ -115,6 +115,9 @@ check "dry-run prints the command" grep -q '^qemu-system-x86_64 .*-kernel ' "$wo
 
 ln -s "$quire" "$work/linked"
 check "a link to the launcher works" bash -c "'$work/linked' version >/dev/null 2>&1"
+mkdir "$work/bin"
+ln -s "$work/linked" "$work/bin/quire"
+check "a link to a link on PATH works" bash -c "cd / && PATH='$work/bin:$PATH' quire version >/dev/null 2>&1"
 check "it works from any folder" bash -c "cd / && '$quire' version >/dev/null 2>&1"
 
 # A machine that never starts: QEMU waits for a debugger's word.
@@ -245,6 +248,48 @@ if ((EUID == 0)); then
   as_user "run --quiet --timeout 60s --save /tmp/mine -- \
     busybox sh -c 'echo mine >/tmp/mine; echo here'" >out 2>err
   check "a user without rights" test "$? $(cat out) $(cat user/mine 2>/dev/null)" == "0 here mine"
+fi
+
+check "the scratch disk is the user's own" test "$("$quire" run --quiet --user 1000 -- busybox sh -c \
+  'cd /var/scratch && mkdir a && echo here >a/file && cat a/file && stat -c %u a' 2>&1)" == "here
+1000"
+mkdir -m 700 private
+cp "$(readlink -f "$(command -v busybox)")" private/busybox
+chmod 700 private/busybox
+chmod 700 "$work"
+check "a program that only its owner may run, as another user" test \
+  "$("$quire" run --quiet --user 1000 -- private/busybox id -u 2>&1)" == 1000
+check "and what was not named stays private" test \
+  "$("$quire" run --quiet --user 1000 -- busybox ls /root >/dev/null 2>&1; echo $?)" == 1
+chmod 755 "$work"
+
+# Two at once where nothing is packed yet, with the same disk to make.
+for name in one two; do
+  XDG_CACHE_HOME=$work/cold "$quire" run --quiet --json "$name.json" -- busybox echo "$name" \
+    >"$name" 2>err &
+done
+wait
+check "two at once from an empty cache" test "$(cat one two) $(grep -h root_sha one.json two.json |
+  uniq | wc -l) $(ls -A "$work/cold/quire/making" 2>/dev/null)" == "one
+two 1 "
+
+if [[ ${QUIRE_LONG:-no} == yes ]] && ((EUID == 0)); then
+  # A checkout that its user cannot write, nothing of it built, and two who begin at once.
+  mkdir checkout
+  (cd "$root" && cp -a .ci Package.swift Sources Kernel Tests quire "$work/checkout/")
+  rm -rf checkout/Kernel/.build*
+  chmod -R a+rX,go-w checkout
+  sum=$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)
+  for name in one two; do
+    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user/home' TMPDIR='$work/user' \
+      PATH='$PATH' '$work/checkout/quire' run --quiet -- busybox echo $name" >"$name" 2>"$name.err" \
+      </dev/null &
+  done
+  wait
+  check "two at once in a checkout that is only read, from nothing" test "$(cat one two)" == "one
+two"
+  check "which is as it was" test "$sum" == \
+    "$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)"
 fi
 
 "$quire" run --dry-run -- /bin/true >"$work/one" 2>/dev/null &
