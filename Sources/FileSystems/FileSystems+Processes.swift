@@ -62,6 +62,7 @@ extension FileSystems {
     _ folder: ProcessNode, _ file: ProcessFile, _ entry: ProcessFile.Entry
   ) -> Bool {
     if folder.file == .task { return entry.folder == .process && file != .tasks }
+    if file == .slabinfo && !tellsSlabs { return false }
     return entry.folder == folder.file
   }
 

@@ -8,6 +8,9 @@ import MemoryUnits
 
 /// /proc/slabinfo: one line for each cache that was ever used.
 extension FileSystems {
+  /// Whether the file is there: SLOB has no caches to tell of. Linux 6.1: `CONFIG_SLUB_DEBUG`.
+  var tellsSlabs: Bool { heap.design != .slob }
+
   /// Linux: `slab_show()`.
   func writeSlabs(to writer: inout TextWriter<Environment>) {
     writer.put("slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> ")
@@ -23,8 +26,12 @@ extension FileSystems {
       column(Int(cache.objectByteCount.value), 6, &writer)
       column(cache.objectsPerSlab, 4, &writer)
       column(cache.pagesPerSlab.value, 4, &writer)
-      writer.put(" : tunables    0    0    0 : slabdata")
-      column(cache.slabCount, 6, &writer)
+      writer.put(" : tunables")
+      column(cache.tunables.limit, 4, &writer)
+      column(cache.tunables.batchCount, 4, &writer)
+      column(0, 4, &writer)
+      writer.put(" : slabdata")
+      column(cache.activeSlabCount, 6, &writer)
       column(cache.slabCount, 6, &writer)
       column(0, 6, &writer)
       writer.put("\n")

@@ -94,6 +94,21 @@ public struct LinkedList<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     return last
   }
 
+  /// Makes a member the first, and what was before it the end. Linux: `list_rotate_to_front()`.
+  ///
+  /// - Precondition: `node` is in this list.
+  /// - Complexity: O(1).
+  public mutating func rotate<Links: ListLinks>(toFront node: Node, in links: Links)
+  where Links.Node == Node {
+    guard let before = links.previous(of: node), let first, let last else { return }
+    links.setNext(of: last, to: first)
+    links.setPrevious(of: first, to: last)
+    links.setNext(of: before, to: nil)
+    links.setPrevious(of: node, to: nil)
+    self.first = node
+    self.last = before
+  }
+
   /// Moves all members of another list to this one's end.
   ///
   /// - Complexity: O(1).

@@ -18,11 +18,25 @@ public struct CacheStatistics {
   public let slabCount: Int
   /// The pages of all slabs, smaller ones too.
   public let pageCount: PageCount
-  /// The free objects in CPUs' lists.
+  /// The free objects in CPUs' lists or arrays.
   public let cachedObjectCount: Int
+  /// The slabs with an object in use, as far as empty ones are kept apart.
+  public let activeSlabCount: Int
+  /// What a CPU keeps at most, and what it moves at a time; 0 where nobody tunes that.
+  public let tunables: (limit: Int, batchCount: Int)
 
   /// Those that callers have.
   public var liveObjectCount: Int { activeObjectCount - cachedObjectCount }
+}
+
+extension SlabCache {
+  /// How slabs are cut, nil before the first allocation.
+  var shape: (objectByteCount: Int, objectsPerSlab: Int, order: Order)? {
+    if let geometry {
+      return (geometry.objectByteCount, geometry.objectsPerSlab, geometry.order)
+    }
+    return arrays.map { ($0.objectByteCount, $0.objectsPerSlab, $0.order) }
+  }
 }
 
 extension ObjectHeap {
@@ -36,84 +50,41 @@ extension ObjectHeap {
   /// - Parameter cacheIndex: below `SlabCaches.count`.
   public func statistics(_ cacheIndex: Int) -> CacheStatistics? {
     var cached = 0
+    var live: UInt32 = 0
     for cpu in 0..<cpuCount {
-      let list = lists[cpu * SlabCaches.count + cacheIndex]
-      cached += Int(list.count + list.spareCount)
+      let index = cpu * SlabCaches.count + cacheIndex
+      cached += Int(lists[index].count + lists[index].spareCount)
+      live &+= lists[index].liveCount
+      if design == .slab { cached += Int(arrays[index * ObjectArray.stride]) }
     }
+    if design == .slob { return live == 0 ? nil : unitStatistics(Int(live)) }
     return caches[cacheIndex].withLock { (cache: inout SlabCache) -> CacheStatistics? in
-      guard let geometry = cache.geometry else { return nil }
+      guard let shape = cache.shape else { return nil }
       return CacheStatistics(
         name: cache.name, activeObjectCount: cache.objectCount - cache.freeCount,
         objectCount: cache.objectCount,
-        objectByteCount: ByteCount(UInt64(geometry.objectByteCount)),
-        objectsPerSlab: geometry.objectsPerSlab, pagesPerSlab: geometry.order.pageCount,
-        slabCount: cache.slabCount, pageCount: cache.pageCount, cachedObjectCount: cached)
+        objectByteCount: ByteCount(UInt64(shape.objectByteCount)),
+        objectsPerSlab: shape.objectsPerSlab, pagesPerSlab: shape.order.pageCount,
+        slabCount: cache.slabCount, pageCount: cache.pageCount, cachedObjectCount: cached,
+        activeSlabCount: cache.slabCount - cache.empty.count,
+        tunables: (cache.arrays?.limit ?? 0, cache.arrays?.batchCount ?? 0))
     }
+  }
+
+  /// Where memory is cut as requests come, a cache is known by its number of objects alone.
+  private func unitStatistics(_ liveCount: Int) -> CacheStatistics {
+    CacheStatistics(
+      name: "", activeObjectCount: liveCount, objectCount: liveCount, objectByteCount: .zero,
+      objectsPerSlab: 0, pagesPerSlab: .zero, slabCount: 0, pageCount: .zero,
+      cachedObjectCount: 0, activeSlabCount: 0, tunables: (0, 0))
   }
 
   /// The pages of all slabs. Linux: `NR_SLAB_UNRECLAIMABLE_B`.
   public var pageCount: PageCount {
-    var total = PageCount.zero
+    var total = state.value.units.withLock { (lists: inout UnitLists) in lists.pageCount }
     for index in 0..<SlabCaches.count {
       total += caches[index].withLock { (cache: inout SlabCache) in cache.pageCount }
     }
     return total
-  }
-
-  /// Traps unless lists, counts and slabs of all caches agree.
-  ///
-  /// - Context: no other CPU is in the heap.
-  public func checkInvariants() {
-    for index in 0..<SlabCaches.count { checkInvariants(index) }
-  }
-
-  private func checkInvariants(_ cacheIndex: Int) {
-    caches[cacheIndex].withLock { (cache: inout SlabCache) in
-      guard let geometry = cache.geometry else { return }
-      cache.partial.checkInvariants(in: links)
-      var free = 0
-      var next = cache.partial.first
-      while let slab = next {
-        next = links.next(of: slab)
-        free += checkSlab(slab, cacheIndex, geometry)
-      }
-      precondition(free == cache.freeCount, "free objects are counted wrongly")
-      for cpu in 0..<cpuCount {
-        let list = lists[cpu * SlabCaches.count + cacheIndex]
-        let size = geometry.objectByteCount
-        precondition(length(from: list.first, size) == Int(list.count), "a list's length")
-        precondition(length(from: list.spareFirst, size) == Int(list.spareCount), "a spare list")
-      }
-    }
-  }
-
-  /// The number of a partial slab's free objects.
-  private func checkSlab(
-    _ slab: PageFrameNumber, _ cacheIndex: Int, _ geometry: SlabGeometry
-  ) -> Int {
-    let word = SlabWord(raw: frames.table[slab].privateWord)
-    precondition(frames.table[slab].kind == .slab, "a slab's frame is something else")
-    precondition(word.cacheIndex == cacheIndex, "a slab of another cache")
-    let total = geometry.objectCount(frames.table[slab].order)
-    var free = 0
-    var object = word.firstFree(in: slab)
-    while object != 0 {
-      precondition(links.slab(of: object).first == slab, "a free object of another slab")
-      free += 1
-      precondition(free <= total, "a free list in a circle")
-      object = freeLink(of: object, geometry.objectByteCount)
-    }
-    precondition(free > 0 && free == total - word.inUse, "a slab counts wrongly")
-    return free
-  }
-
-  private func length(from first: UInt32, _ size: Int) -> Int {
-    var length = 0
-    var object = first
-    while object != 0 {
-      length += 1
-      object = freeLink(of: object, size)
-    }
-    return length
   }
 }

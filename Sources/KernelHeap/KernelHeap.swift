@@ -31,10 +31,14 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     }
     if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
     let sizeClass = SizeClass(holding: Int(truncatingIfNeeded: byteCount.value))
-    let size = sizeClass.byteCount
     let cacheIndex = sizeClass.cacheIndex
-    var object = objects.pop(cacheIndex, size)
-    if object == 0 { object = try objects.refill(cacheIndex, sizeClass.name, size, urgency) }
+    var object = objects.pop(cacheIndex)
+    if object == 0 {
+      if objects.design == .slob { return try allocateUnits(byteCount, content, urgency) }
+      object = try objects.allocateSlowly(
+        cacheIndex, sizeClass.name, sizeClass.byteCount, urgency)
+    }
+    let size = sizeClass.byteCount
     objects.liveness.markLive(object, cacheIndex, size, in: objects)
     let address = PhysicalAddress(UInt64(object) << 3)
     let rounded = ByteCount(UInt64(size))
@@ -84,6 +88,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   @inline(__always)
   public func adopt(_ address: PhysicalAddress) -> HeapBlock {
     if address == Self.emptyAddress { return HeapBlock(address, .zero) }
+    if objects.design == .slob { return adoptUnits(address) }
     let links = objects.links
     let object = UInt32(truncatingIfNeeded: address.value >> 3)
     let word = links.slab(of: object).word
@@ -104,6 +109,34 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
 
   /// Linux: `ZERO_SIZE_PTR`.
   private static var emptyAddress: PhysicalAddress { PhysicalAddress(16) }
+
+  /// Linux 6.1: `__do_kmalloc_node()` of mm/slob.c.
+  private func allocateUnits(
+    _ byteCount: ByteCount, _ content: FrameRequest.Content, _ urgency: FrameRequest.Urgency
+  ) throws(AllocationError) -> HeapBlock {
+    let asked = Int(truncatingIfNeeded: byteCount.value)
+    guard let found = try objects.allocateUnits(asked, urgency) else {
+      return try allocatePages(byteCount, content, urgency)
+    }
+    let cacheIndex = SizeClass(holding: asked).cacheIndex
+    objects.liveness.markLive(found.object, cacheIndex, found.byteCount, in: objects)
+    let block = HeapBlock(
+      PhysicalAddress(UInt64(found.object) << 3), ByteCount(UInt64(found.byteCount)),
+      cacheIndex: cacheIndex)
+    if content == .zeroed { bytes(of: block).clear() }
+    return block
+  }
+
+  private func adoptUnits(_ address: PhysicalAddress) -> HeapBlock {
+    let descriptor = objects.frames.table[address.frame]
+    guard descriptor.kind == .slab else {
+      precondition(address.offsetInFrame == .zero, "no heap block")
+      return HeapBlock(address, descriptor.order.pageCount.bytes)
+    }
+    let asked = objects.unitByteCount(of: UInt32(truncatingIfNeeded: address.value >> 3))
+    return HeapBlock(
+      address, ByteCount(UInt64(asked)), cacheIndex: SizeClass(holding: asked).cacheIndex)
+  }
 
   /// Linux: `kmalloc_large()`.
   private func allocatePages(

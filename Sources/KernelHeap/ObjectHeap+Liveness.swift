@@ -27,6 +27,8 @@ public enum Liveness {
 struct LivenessTable: BitwiseCopyable {
   private let bytes: MemoryBlock?
 
+  var isTracking: Bool { bytes != nil }
+
   init(_ liveness: Liveness) {
     switch liveness {
     case .untracked: bytes = nil
@@ -40,7 +42,6 @@ struct LivenessTable: BitwiseCopyable {
     func checkLive(_ object: UInt32, _ cacheIndex: Int) {}
     func markLive<M>(_ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>) {}
     func markFree<M>(_ object: UInt32, _ cacheIndex: Int, _ size: Int, in heap: ObjectHeap<M>) {}
-    func prepareFree<M>(_ object: UInt32, _ size: Int, in heap: ObjectHeap<M>) {}
   #else
     /// Traps unless an object of this cache begins there.
     func checkLive(_ object: UInt32, _ cacheIndex: Int) {
@@ -57,8 +58,10 @@ struct LivenessTable: BitwiseCopyable {
       let found = bytes.load(UInt8.self, at: Int(object))
       precondition(found == 0, "allocation of an object that is in use")
       bytes.store(UInt8(cacheIndex + 1), at: Int(object))
+      // Where memory is cut as requests come, what is free says so in its own bytes.
+      if heap.design == .slob { return }
       heap.checkSize(cacheIndex, size)
-      heap.checkPoison(object, size)
+      heap.checkPoison(object, size, cacheIndex)
     }
 
     func markFree<M>(
@@ -70,12 +73,6 @@ struct LivenessTable: BitwiseCopyable {
       heap.poison(object, size)
     }
 
-    func prepareFree<M>(_ object: UInt32, _ size: Int, in heap: ObjectHeap<M>) {
-      if bytes == nil { return }
-      let next = heap.freeLink(of: object, size)
-      heap.poison(object, size)
-      heap.setFreeLink(of: object, size, to: next)
-    }
   #endif
 }
 
@@ -91,15 +88,21 @@ extension ObjectHeap {
 
   func checkSize(_ cacheIndex: Int, _ size: Int) {
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
-      precondition(
-        cache.geometry?.objectByteCount == size, "two types share a cache's index")
+      precondition(cache.byteCount == size, "two types share a cache's index")
     }
   }
 
   /// Traps if somebody wrote to a free object. Linux: `check_object()`.
-  func checkPoison(_ object: UInt32, _ size: Int) {
-    let link = SlabGeometry.freeLinkOffset(size)
-    for offset in 0..<size where offset < link || offset >= link + 4 {
+  func checkPoison(_ object: UInt32, _ size: Int, _ cacheIndex: Int) {
+    // The heap's own words in a free object: a link, or the numbers of the free ones.
+    let own = caches[cacheIndex].withLock { (cache: inout SlabCache) -> Range<Int> in
+      if let arrays = cache.arrays {
+        return 0..<(arrays.keepsNumbersInObject ? arrays.objectsPerSlab : 0)
+      }
+      let link = cache.geometry?.freeLinkOffset ?? 0
+      return link..<link + 4
+    }
+    for offset in 0..<size where !own.contains(offset) {
       // SAFETY: a free object's bytes are the heap's.
       let byte = unsafe address(object).load(fromByteOffset: offset, as: UInt8.self)
       precondition(byte == Self.poisonByte, "a freed object was written to")

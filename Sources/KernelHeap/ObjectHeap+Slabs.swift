@@ -6,7 +6,7 @@ import MemoryEvents
 import MemoryUnits
 import PageFrames
 
-// Between the CPUs' lists, the partial slabs and the page allocator.
+// Between the CPUs' lists, the partial slabs and the page allocator, in the design `slub`.
 
 extension ObjectHeap {
   var links: SlabLinks { SlabLinks(table: frames.table) }
@@ -14,7 +14,6 @@ extension ObjectHeap {
   /// Makes this CPU's list non-empty again, and takes its first object.
   ///
   /// Linux: `___slab_alloc()`.
-  @inline(never)
   func refill(
     _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
   ) throws(AllocationError) -> UInt32 {
@@ -24,7 +23,7 @@ extension ObjectHeap {
       lists[list].count = lists[list].spareCount
       lists[list].spareFirst = 0
       lists[list].spareCount = 0
-    } else if let found = takePartial(cacheIndex, name, size) {
+    } else if let found = takePartial(cacheIndex, name, size, list) {
       lists[list].first = found.first
       lists[list].count = found.count
     } else {
@@ -34,20 +33,23 @@ extension ObjectHeap {
       lists[list].count = made.count
     }
     let object = lists[list].first
-    lists[list].first = freeLink(of: object, size)
+    lists[list].first = freeLink(of: object, lists[list].linkOffset)
     lists[list].count -= 1
     return object
   }
 
   /// Takes all free objects of a partial slab; it is full then. Linux: `get_partial_node()`.
   private func takePartial(
-    _ cacheIndex: Int, _ name: StaticString, _ size: Int
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ list: Int
   ) -> (first: UInt32, count: UInt32)? {
     caches[cacheIndex].withLock { (cache: inout SlabCache) -> (first: UInt32, count: UInt32)? in
       guard let geometry = cache.geometry, let slab = cache.partial.popFront(in: links) else {
         return nil
       }
       check(cache, name, size)
+      // This CPU may never have seen the cache.
+      lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
+      lists[list].limit = geometry.cpuListLimit
       let word = SlabWord(raw: frames.table[slab].privateWord)
       let total = geometry.objectCount(frames.table[slab].order)
       let count = total - word.inUse
@@ -68,16 +70,18 @@ extension ObjectHeap {
       }
       let geometry = SlabGeometry(objectByteCount: size, cpuCount: cpuCount)
       cache.name = name
+      cache.byteCount = size
       cache.geometry = geometry
       return geometry
     }
+    lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
     lists[list].limit = geometry.cpuListLimit
     return geometry
   }
 
   /// Traps if a cache is already that of another type.
-  private func check(_ cache: SlabCache, _ name: StaticString, _ size: Int) {
-    var isSame = cache.geometry?.objectByteCount == size
+  func check(_ cache: SlabCache, _ name: StaticString, _ size: Int) {
+    var isSame = cache.byteCount == size
     isSame = isSame && cache.name.utf8CodeUnitCount == name.utf8CodeUnitCount
     var index = 0
     while isSame && index < name.utf8CodeUnitCount {
@@ -94,40 +98,52 @@ extension ObjectHeap {
   private func makeSlab(
     _ cacheIndex: Int, _ geometry: SlabGeometry, _ urgency: FrameRequest.Urgency
   ) throws(AllocationError) -> (first: UInt32, count: UInt32) {
-    let slab = try allocateFrames(geometry, urgency)
+    let slab = try allocateFrames(
+      geometry.order, orElse: geometry.minimumOrder, urgency, geometry.mobility)
     let order = frames.table[slab].order
     let count = geometry.objectCount(order)
-    frames.table[slab].privateWord = SlabWord(cacheIndex: cacheIndex, inUse: count).raw
-    for index in 1..<max(order.pageCount.value, 1) {
-      frames.table[slab + PageCount(index)].privateWord = SlabWord(head: slab).raw
-    }
-    let size = geometry.objectByteCount
+    adopt(slab, as: SlabWord(cacheIndex: cacheIndex, inUse: count))
     let first = SlabLinks.start(of: slab)
-    var object = first
-    for _ in 1..<count {
-      let next = object + UInt32(size >> 3)
-      setFreeLink(of: object, size, to: next)
-      liveness.prepareFree(object, size, in: self)
-      object = next
-    }
-    setFreeLink(of: object, size, to: 0)
-    liveness.prepareFree(object, size, in: self)
+    link(from: first, count, geometry)
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       cache.account(order, objects: count)
     }
     return (first, UInt32(count))
   }
 
-  private func allocateFrames(
-    _ geometry: SlabGeometry, _ urgency: FrameRequest.Urgency
+  /// Makes a list of all objects of a new slab.
+  private func link(from first: UInt32, _ count: Int, _ geometry: SlabGeometry) {
+    let step = UInt32(geometry.objectByteCount >> 3)
+    let offset = UInt32(geometry.freeLinkOffset)
+    var object = first
+    if liveness.isTracking { poison(first, count * geometry.objectByteCount) }
+    for _ in 1..<count {
+      setFreeLink(of: object, offset, to: object &+ step)
+      object = object &+ step
+    }
+    setFreeLink(of: object, offset, to: 0)
+  }
+
+  /// Says in the descriptors of new frames which slab they are.
+  func adopt(_ slab: PageFrameNumber, as word: SlabWord) {
+    let table = frames.table
+    table[slab].privateWord = word.raw
+    for index in 1..<max(table[slab].order.pageCount.value, 1) {
+      table[slab + PageCount(index)].privateWord = SlabWord(head: slab).raw
+    }
+  }
+
+  /// Takes frames for a slab, of the smaller order if there are none of the larger.
+  func allocateFrames(
+    _ order: Order, orElse minimum: Order, _ urgency: FrameRequest.Urgency, _ mobility: Mobility
   ) throws(AllocationError) -> PageFrameNumber {
-    var request = FrameRequest(order: geometry.order, kind: .slab, urgency: urgency)
+    var request = FrameRequest(order: order, kind: .slab, mobility: mobility, urgency: urgency)
     let block: FrameBlock
     do throws(AllocationError) {
       block = try frames.allocate(request)
     } catch {
-      guard geometry.minimumOrder < geometry.order else { throw error }
-      request.order = geometry.minimumOrder
+      guard minimum < order else { throw error }
+      request.order = minimum
       return try reachable(frames.allocate(request))
     }
     return try reachable(block)
@@ -147,54 +163,53 @@ extension ObjectHeap {
   /// Makes room in this CPU's list, which is as long as it may be.
   ///
   /// Linux: `put_cpu_partial()`.
-  @inline(never)
   func spill(_ cacheIndex: Int, _ list: Int, _ size: Int) {
     if lists[list].limit == 0 {
       // This CPU has never allocated of this cache.
-      let geometry = SlabGeometry(objectByteCount: size, cpuCount: cpuCount)
+      let found = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.geometry }
+      guard let geometry = found else { preconditionFailure("free before allocate") }
+      lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
       lists[list].limit = geometry.cpuListLimit
-      if lists[list].count < lists[list].limit { return }
+      return
     }
     let old = lists[list].spareFirst
     lists[list].spareFirst = lists[list].first
     lists[list].spareCount = lists[list].count
     lists[list].first = 0
     lists[list].count = 0
-    giveBack(old, cacheIndex, size)
+    giveBack(old, cacheIndex)
   }
 
   /// Gives a list of free objects back to their slabs. Linux: `__slab_free()`.
-  private func giveBack(_ first: UInt32, _ cacheIndex: Int, _ size: Int) {
+  private func giveBack(_ first: UInt32, _ cacheIndex: Int) {
     if first == 0 { return }
-    let links = links
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       guard let geometry = cache.geometry else { preconditionFailure("free before allocate") }
+      let links = links
+      let offset = UInt32(geometry.freeLinkOffset)
+      var count = 0
       var next = first
       while next != 0 {
         let object = next
-        next = freeLink(of: object, size)
-        giveBack(object, to: &cache, cacheIndex, geometry, links)
+        next = freeLink(of: object, offset)
+        let (slab, found) = links.slab(of: object)
+        precondition(found.isSlab(of: cacheIndex), "free of what is free, or of another type")
+        var word = found
+        word.free(object, in: slab)
+        if word.inUse == 0 && cache.partial.count >= geometry.minimumPartialCount {
+          cache.freeCount += count
+          count = 0
+          discard(slab, wasListed: found.firstFree(in: slab) != 0, from: &cache, geometry)
+          continue
+        }
+        let firstFree = found.firstFree(in: slab)
+        setFreeLink(of: object, offset, to: firstFree)
+        links.table[slab].privateWord = word.raw
+        count &+= 1
+        if firstFree == 0 { cache.partial.pushBack(slab, in: links) }
       }
+      cache.freeCount += count
     }
-  }
-
-  private func giveBack(
-    _ object: UInt32, to cache: inout SlabCache, _ cacheIndex: Int, _ geometry: SlabGeometry,
-    _ links: SlabLinks
-  ) {
-    let (slab, found) = links.slab(of: object)
-    var word = found
-    precondition(word.isSlab(of: cacheIndex), "free of what is free, or of another type")
-    let firstFree = word.firstFree(in: slab)
-    word.free(object, in: slab)
-    if word.inUse == 0 && cache.partial.count >= geometry.minimumPartialCount {
-      discard(slab, wasListed: firstFree != 0, from: &cache, geometry)
-      return
-    }
-    setFreeLink(of: object, geometry.objectByteCount, to: firstFree)
-    links.table[slab].privateWord = word.raw
-    cache.freeCount &+= 1
-    if firstFree == 0 { cache.partial.pushBack(slab, in: links) }
   }
 
   /// Gives an empty slab to the page allocator; its last object is not counted as free yet.
@@ -210,29 +225,17 @@ extension ObjectHeap {
     freeFrames(slab, order)
   }
 
-  private func freeFrames(_ slab: PageFrameNumber, _ order: Order) {
+  func freeFrames(_ slab: PageFrameNumber, _ order: Order) {
     for index in 0..<order.pageCount.value {
       frames.table[slab + PageCount(index)].privateWord = 0
     }
     frames.free(.adopt(slab, order))
   }
 
-  /// Gives back all that this CPU keeps at hand, and all slabs that are empty then.
-  ///
-  /// Linux: `kmem_cache_shrink()`.
-  ///
-  /// - Returns: the pages that came free.
-  /// - Context: any; never sleeps.
-  public func shrink() -> PageCount {
-    var freed = PageCount.zero
-    for cacheIndex in 0..<SlabCaches.count { freed += shrink(cacheIndex) }
-    return freed
-  }
-
-  private func shrink(_ cacheIndex: Int) -> PageCount {
-    let cacheGeometry = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.geometry }
-    guard let geometry = cacheGeometry else { return .zero }
-    let before = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.pageCount }
+  /// Gives back what this CPU keeps at hand of a cache, and the slabs that are empty then.
+  func shrinkSlabs(_ cacheIndex: Int) {
+    let found = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.geometry }
+    guard let geometry = found else { return }
     let list = listIndex(cacheIndex)
     let active = lists[list].first
     let spare = lists[list].spareFirst
@@ -240,9 +243,9 @@ extension ObjectHeap {
     lists[list].count = 0
     lists[list].spareFirst = 0
     lists[list].spareCount = 0
-    giveBack(active, cacheIndex, geometry.objectByteCount)
-    giveBack(spare, cacheIndex, geometry.objectByteCount)
-    return caches[cacheIndex].withLock { (cache: inout SlabCache) in
+    giveBack(active, cacheIndex)
+    giveBack(spare, cacheIndex)
+    caches[cacheIndex].withLock { (cache: inout SlabCache) in
       var next = cache.partial.first
       while let slab = next {
         next = links.next(of: slab)
@@ -254,7 +257,6 @@ extension ObjectHeap {
         cache.discount(order, objects: count)
         freeFrames(slab, order)
       }
-      return before - cache.pageCount
     }
   }
 }

@@ -13,7 +13,8 @@ import PageFrames
 ///     allocate ── this CPU's list ── its spare ── a partial slab ── a new slab
 ///     free ────── this CPU's list ── its spare ── the object's slab ── empty: its frames
 ///
-/// The first step of each takes no lock, since a CPU's lists are reached by that CPU alone. All
+/// The first step of each takes no lock, since a CPU's lists are reached by that CPU alone. In the
+/// other designs the lists stay empty, and each call takes the slow path from there. All
 /// of the core's conversion of bytes into objects is in this type's files.
 ///
 /// Linux: mm/slub.c, `kmem_cache_alloc()`, `kmem_cache_free()`.
@@ -27,7 +28,7 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   /// - Throws: `outOfMemory` where the machine is too small for that.
   public init(
     frames: PageFrames<M>, memory: inout BootMemory, cpuCount: Int = 1,
-    liveness: Liveness = .untracked
+    design: HeapDesign = .slub, liveness: Liveness = .untracked
   ) throws(AllocationError) {
     let machine = frames.machine
     let count = SlabCaches.count
@@ -40,13 +41,28 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
       repeating: CPUObjectList(), count: count * cpuCount,
       in: try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine))
     let caches = try Self.makeCaches(count, &memory, machine)
+    let arrays = try Self.makeArrays(design == .slab ? count * cpuCount : 0, &memory, machine)
+    let unitsBytes = ByteCount(UInt64(Locked<UnitLists>.byteCount))
+    let units = Locked(
+      placing: UnitLists(), rank: .slabCache,
+      in: try memory.allocateBlock(unitsBytes, on: machine))
     let stateBytes = ByteCount(UInt64(MemoryLayout<HeapState<M>>.size))
     state = Resident(
       // SAFETY: only kept.
       placing: unsafe HeapState(
         machine: machine, base: base, lists: lists, frames: frames, caches: caches,
-        cpuCount: cpuCount, liveness: LivenessTable(liveness)),
+        cpuCount: cpuCount, liveness: LivenessTable(liveness), design: design, arrays: arrays,
+        units: units),
       in: try memory.allocateBlock(stateBytes, on: machine))
+  }
+
+  private static func makeArrays(
+    _ count: Int, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> ResidentArray<UInt32> {
+    let bytes = max(count * ObjectArray.stride * MemoryLayout<UInt32>.stride, 64)
+    return ResidentArray(
+      repeating: 0, count: count * ObjectArray.stride,
+      in: try memory.allocateBlock(ByteCount(UInt64(bytes)), on: machine))
   }
 
   private static func makeCaches(
@@ -77,6 +93,8 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   var caches: ResidentArray<Locked<SlabCache>> { state.value.caches }
   var liveness: LivenessTable { state.value.liveness }
   var cpuCount: Int { state.value.cpuCount }
+  /// How objects are kept. Linux: `CONFIG_SLUB`, `CONFIG_SLAB`, `CONFIG_SLOB`.
+  public var design: HeapDesign { state.value.design }
 
   /// The object. An access lasts for one expression, since the object may be gone after a sleep.
   ///
@@ -103,8 +121,8 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     _ initial: T, urgency: FrameRequest.Urgency = .normal
   ) throws(AllocationError) -> Reference<T> {
     let size = Self.byteCount(of: T.self)
-    var raw = pop(T.cacheIndex, size)
-    if raw == 0 { raw = try refill(T.cacheIndex, T.cacheName, size, urgency) }
+    var raw = pop(T.cacheIndex)
+    if raw == 0 { raw = try allocateSlowly(T.cacheIndex, T.cacheName, size, urgency) }
     liveness.markLive(raw, T.cacheIndex, size, in: self)
     // SAFETY: the object belongs to nobody else, and a slab of this cache is cut to its size.
     unsafe address(raw).initializeMemory(as: T.self, to: initial)
@@ -155,53 +173,9 @@ struct HeapState<M: Machine>: BitwiseCopyable {
   let caches: ResidentArray<Locked<SlabCache>>
   let cpuCount: Int
   let liveness: LivenessTable
-}
-
-// One CPU's lists
-
-extension ObjectHeap {
-  func listIndex(_ cacheIndex: Int) -> Int {
-    Int(machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
-  }
-
-  /// Takes a free object off this CPU's list, 0 if it is empty.
-  func pop(_ cacheIndex: Int, _ size: Int) -> UInt32 {
-    let list = listIndex(cacheIndex)
-    let object = lists[list].first
-    if object == 0 { return 0 }
-    lists[list].first = freeLink(of: object, size)
-    lists[list].count &-= 1
-    return object
-  }
-
-  /// Puts an object on this CPU's list.
-  func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
-    liveness.markFree(object, cacheIndex, size, in: self)
-    let list = listIndex(cacheIndex)
-    if lists[list].count >= lists[list].limit { spill(cacheIndex, list, size) }
-    setFreeLink(of: object, size, to: lists[list].first)
-    lists[list].first = object
-    lists[list].count &+= 1
-  }
-}
-
-// Bytes
-
-extension ObjectHeap {
-  func address(_ object: UInt32) -> UnsafeMutableRawPointer {
-    // SAFETY: 32 GiB at most, and below the direct map's limit, as references are made.
-    unsafe base + Int(object) << 3
-  }
-
-  /// The next free object after a free one.
-  func freeLink(of object: UInt32, _ size: Int) -> UInt32 {
-    // SAFETY: a free object's bytes are the heap's, 8 at least.
-    unsafe (address(object) + SlabGeometry.freeLinkOffset(size)).load(as: UInt32.self)
-  }
-
-  func setFreeLink(of object: UInt32, _ size: Int, to next: UInt32) {
-    // SAFETY: as above.
-    unsafe (address(object) + SlabGeometry.freeLinkOffset(size)).storeBytes(
-      of: next, as: UInt32.self)
-  }
+  let design: HeapDesign
+  /// By CPU and cache, `ObjectArray.stride` words each; none but in `slab`.
+  let arrays: ResidentArray<UInt32>
+  /// In `slob`.
+  let units: Locked<UnitLists>
 }

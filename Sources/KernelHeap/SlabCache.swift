@@ -9,7 +9,10 @@ import PageFrames
 /// The numbers of caches: types first, then the size classes of `KernelHeap`.
 public enum SlabCaches {
   public static var typeCount: Int { 64 }
-  public static var count: Int { typeCount + SizeClass.count }
+  /// The first of those that are made while the machine runs.
+  static var madeIndex: Int { typeCount + SizeClass.count }
+  /// As many as a slab's word can tell.
+  public static var count: Int { 128 }
 }
 
 /// What one cache knows of its slabs; reached under its lock.
@@ -20,10 +23,18 @@ public enum SlabCaches {
 /// Linux: `struct kmem_cache` and `struct kmem_cache_node`.
 struct SlabCache {
   var name: StaticString = ""
-  /// Nil until the first allocation.
+  /// What an object was asked to hold; 0 until the first allocation.
+  var byteCount = 0
+  /// Nil until the first allocation, and in other designs than `slub`.
   var geometry: SlabGeometry?
+  /// Nil until the first allocation, and in other designs than `slab`.
+  var arrays: ArrayGeometry?
   /// Slabs that have free objects.
   var partial = LinkedList<PageFrameNumber>()
+  /// Slabs all of whose objects are free, where they are kept apart: in `slab`.
+  var empty = LinkedList<PageFrameNumber>()
+  /// What the last slab began with, in cache lines.
+  var colour = 0
   var slabCount = 0
   var pageCount = PageCount.zero
   /// All objects of all slabs.
@@ -147,8 +158,14 @@ struct CPUObjectList: BitwiseCopyable {
   /// 0 for none.
   var first: UInt32 = 0
   var count: UInt32 = 0
-  /// The most that either list holds before objects go back; 0 until the first allocation.
+  /// The most that either list holds before objects go back; 0 until the first allocation, and
+  /// for ever where objects are not kept here.
   var limit: UInt32 = 0
+  /// Where a free object of this cache says which is the next.
+  var linkOffset: UInt32 = 0
   var spareFirst: UInt32 = 0
   var spareCount: UInt32 = 0
+  /// Objects taken on this CPU less those given back on it, where nothing else counts them.
+  var liveCount: UInt32 = 0
+  private var unused: UInt32 = 0
 }

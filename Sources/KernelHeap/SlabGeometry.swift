@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import MemoryUnits
+import PageFrames
 
 /// How a cache cuts slabs into objects, by Linux's formulas.
 ///
@@ -15,6 +16,8 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
   public let order: Order
   /// The order that is tried when there is no memory for `order`. Linux: `oo_order(s->min)`.
   public let minimumOrder: Order
+  /// Where the frames come from. Linux: `SLAB_RECLAIM_ACCOUNT`.
+  var mobility = Mobility.unmovable
 
   /// - Precondition: the object's size is 1 to `maximumObjectByteCount`.
   public init(objectByteCount: Int, cpuCount: Int) {

@@ -28,7 +28,8 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
   /// - Throws: `outOfMemory` where the machine is too small for its own tables.
   /// - Context: once, before anything else.
   public init(
-    machine: M, description: BootDescription, liveness: Liveness = .untracked
+    machine: M, description: BootDescription, design: HeapDesign = .slub,
+    liveness: Liveness = .untracked
   ) throws(AllocationError) {
     self.machine = machine
     var boot = BootMemory(limit: machine.directMap.limit)
@@ -45,7 +46,8 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     frames = try PageFrames(
       machine: machine, memory: &boot, zones: description.zones, cpuCount: description.cpuCount)
     heap = try ObjectHeap(
-      frames: frames, memory: &boot, cpuCount: description.cpuCount, liveness: liveness)
+      frames: frames, memory: &boot, cpuCount: description.cpuCount, design: design,
+      liveness: liveness)
     let stateBlock = try boot.allocateBlock(
       ByteCount(UInt64(MemoryLayout<MemoryState>.size)), on: machine)
     frames.takeOver(&boot)

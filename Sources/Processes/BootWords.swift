@@ -37,5 +37,8 @@ extension Kernel {
     word.holds(text: "audit", at: 0, byteCount: word.byteCount)
       || word.holds(text: "clock=host", at: 0, byteCount: word.byteCount)
       || word.holds(text: "selftest", at: 0, byteCount: word.byteCount)
+      || word.holds(text: "slab=slub", at: 0, byteCount: word.byteCount)
+      || word.holds(text: "slab=slab", at: 0, byteCount: word.byteCount)
+      || word.holds(text: "slab=slob", at: 0, byteCount: word.byteCount)
   }
 }

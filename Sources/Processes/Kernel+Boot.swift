@@ -28,7 +28,8 @@ extension Kernel {
     machine: M, description: BootDescription
   ) throws(AllocationError) -> Self {
     machine.record(MemoryEvent(.machineStarted, value: description.memoryBytes.value))
-    let core = try MemoryCore(machine: machine, description: description)
+    let core = try MemoryCore(
+      machine: machine, description: description, design: heapDesign(machine))
     let files = try place(
       FileSystemState(
         frames: core.frames, model: diskModel(machine),
@@ -119,6 +120,12 @@ extension Kernel {
       }
     }
     return false
+  }
+
+  /// Linux 6.1: `CONFIG_SLAB`, `CONFIG_SLOB`.
+  private static func heapDesign(_ machine: M) -> HeapDesign {
+    if isAsked("slab=slab", of: machine) { return .slab }
+    return isAsked("slab=slob", of: machine) ? .slob : .slub
   }
 
   private static func diskModel(_ machine: M) -> DeviceModel {

@@ -10,8 +10,9 @@ import Testing
 
 /// Threads as CPUs: each allocates, and frees what others allocated.
 struct HeapConcurrencyTests {
-  @Test func `four CPUs pass objects to each other and lose none`() throws {
-    let test = try TestHeap(frameCount: 2048, cpuCount: 4)
+  @Test(arguments: HeapDesign.all)
+  func `four CPUs pass objects to each other and lose none`(design: HeapDesign) throws {
+    let test = try TestHeap(frameCount: 2048, cpuCount: 4, design: design)
     let heap = test.heap
     let mailboxes = (0..<4).map { _ in Mailbox() }
     let done = DispatchGroup()
@@ -27,7 +28,7 @@ struct HeapConcurrencyTests {
       for raw in mailbox.takeAll() { heap.free(Reference<MiddleObject>(raw: raw)) }
     }
     heap.checkInvariants()
-    #expect(heap.statistics(25)?.liveObjectCount == 0)
+    #expect(heap.statistics(25)?.liveObjectCount ?? 0 == 0)
     for cpu in 0..<4 {
       CPUView.$threadCPU.withValue(UInt8(cpu)) { _ = heap.shrink() }
     }

@@ -28,9 +28,11 @@ struct KernelHeapTests {
     #expect(test.isWhole)
   }
 
-  @Test func `blocks up to four mebibytes come from the page allocator, larger are refused`() throws
-  {
-    let test = try TestHeap(frameCount: 4096, isTracked: false)
+  @Test(arguments: HeapDesign.all)
+  func `blocks up to four mebibytes come from the page allocator, larger are refused`(
+    design: HeapDesign
+  ) throws {
+    let test = try TestHeap(frameCount: 4096, design: design, isTracked: false)
     let heap = KernelHeap(test.heap)
     let largest = try heap.allocate(ByteCount(4 << 20))
     #expect(largest.byteCount == ByteCount(4 << 20))
@@ -43,8 +45,9 @@ struct KernelHeapTests {
     #expect(test.isWhole)
   }
 
-  @Test func `no bytes have an address, and it can be freed`() throws {
-    let test = try TestHeap()
+  @Test(arguments: HeapDesign.all)
+  func `no bytes have an address, and it can be freed`(design: HeapDesign) throws {
+    let test = try TestHeap(design: design)
     let heap = KernelHeap(test.heap)
     let block = try heap.allocate(.zero)
     #expect(block.address == PhysicalAddress(16) && block.byteCount == .zero)
@@ -53,11 +56,11 @@ struct KernelHeapTests {
     #expect(test.isWhole)
   }
 
-  @Test(arguments: [1, 2, 3] as [UInt64])
+  @Test(arguments: HeapDesign.all, [1, 2, 3] as [UInt64])
   func `blocks of all sizes keep their contents, and are known by their address`(
-    seed: UInt64
+    design: HeapDesign, seed: UInt64
   ) throws {
-    let test = try TestHeap(frameCount: 1024)
+    let test = try TestHeap(frameCount: 1024, design: design)
     let heap = KernelHeap(test.heap)
     var generator = SeededGenerator(seed: seed)
     var live: [(address: PhysicalAddress, byteCount: Int, mark: UInt8)] = []

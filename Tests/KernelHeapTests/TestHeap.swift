@@ -14,7 +14,9 @@ final class TestHeap {
   let heap: ObjectHeap<CPUView>
   private let table: UnsafeMutableRawBufferPointer
 
-  init(frameCount: Int = 512, cpuCount: Int = 1, isTracked: Bool = true) throws {
+  init(
+    frameCount: Int = 512, cpuCount: Int = 1, design: HeapDesign = .slub, isTracked: Bool = true
+  ) throws {
     var options = SimulationOptions(frameCount: frameCount)
     options.initialContent = .garbage
     options.eventStorage = .dropped
@@ -27,7 +29,7 @@ final class TestHeap {
       byteCount: Liveness.byteCount(for: machine.directMap), alignment: 16)
     let block = MemoryBlock(unsafeBase: table.baseAddress!, byteCount: table.count)
     heap = try ObjectHeap(
-      frames: frames, memory: &memory, cpuCount: cpuCount,
+      frames: frames, memory: &memory, cpuCount: cpuCount, design: design,
       liveness: isTracked ? .tracked(block) : .untracked)
     frames.takeOver(&memory)
   }
@@ -44,6 +46,11 @@ final class TestHeap {
     }
     return !used && heap.pageCount == .zero
   }
+}
+
+extension HeapDesign {
+  /// One suite runs on all three.
+  static var all: [HeapDesign] { [.slub, .slab, .slob] }
 }
 
 /// A type of objects for tests; its number makes its cache.

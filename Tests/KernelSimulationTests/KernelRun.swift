@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import KernelMappings
 import Machine
 import MemoryEvents
@@ -39,6 +40,8 @@ struct KernelRun {
     var disk = RootImage.bytes
     /// Allocations that fail after the boot.
     var failures = FailureInjection.none
+    /// Words of the kernel's command line beside `audit`; `QUIRE_BOOT=slab=slob` sets them.
+    var words = ProcessInfo.processInfo.environment["QUIRE_BOOT"].map { [$0] } ?? []
   }
 
   /// Boots a kernel, runs a script as its first program, and waits for the machine's end.
@@ -99,7 +102,7 @@ struct KernelRun {
     let strings: [(ArgumentTag, String)] = [
       (.program, options.program), (.argument, options.program), (.argument, "second"),
       (.environment, "HOME=/"), (.bootWord, "audit"),
-    ]
+    ] + options.words.map { (.bootWord, $0) }
     var place = ChannelLayout.argumentsOffset
     for (tag, string) in strings {
       for byte in [tag.rawValue] + Array(string.utf8) + [0] {

@@ -28,6 +28,14 @@ import Testing
     }
   }
 
+  @Test(arguments: ["slab=slab", "slab=slob"])
+  func `the whole kernel runs on each design of the heap`(word: String) throws {
+    var options = KernelRun.Options()
+    options.words = [word]
+    let run = try KernelRun(options) { RandomProgram(seed: 7919).run($0) }
+    run.check(.exited, 0, "\(word)")
+  }
+
   @Test func `where memory is short random programs end, and leave nothing behind`() throws {
     var killCount = 0
     for seed in 1...Self.seedCount {

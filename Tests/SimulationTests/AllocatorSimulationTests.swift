@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import KernelHeap
 import MemoryUnits
 import SimulatedMachine
 import Testing
@@ -21,9 +22,11 @@ import Testing
     return Array(1...count)
   }
 
-  @Test(.enabled(if: TestMachine.seesLocks), arguments: seeds(2))
-  func `four CPUs in turn keep every invariant`(seed: UInt64) throws {
-    let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: seed)
+  @Test(
+    .enabled(if: TestMachine.seesLocks), arguments: [.slub, .slab, .slob] as [HeapDesign],
+    seeds(2))
+  func `four CPUs in turn keep every invariant`(design: HeapDesign, seed: UInt64) throws {
+    let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: seed, design: design)
     defer { kernel.machine.tearDown() }
     let exchange = SimulatedUser.Exchange()
     let users = (0..<4).map { cpu in
@@ -41,9 +44,12 @@ import Testing
     try finish(users, exchange, kernel)
   }
 
-  @Test(arguments: seeds(2))
-  func `one CPU on a small machine keeps every invariant at each look`(seed: UInt64) throws {
-    let kernel = try SimulatedKernel(frameCount: 384, cpuCount: 1, seed: seed)
+  @Test(arguments: [.slub, .slab, .slob] as [HeapDesign], seeds(2))
+  func `one CPU on a small machine keeps every invariant at each look`(
+    design: HeapDesign, seed: UInt64
+  ) throws {
+    let kernel = try SimulatedKernel(
+      frameCount: 384, cpuCount: 1, seed: seed, design: design)
     defer { kernel.machine.tearDown() }
     let exchange = SimulatedUser.Exchange()
     let user = SimulatedUser(kernel, exchange: exchange, seed: seed)

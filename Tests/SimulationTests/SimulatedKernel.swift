@@ -19,7 +19,9 @@ struct SimulatedKernel {
   let bytes: KernelHeap<TestMachine>
 
   /// A quarter of the frames each is DMA, DMA32, NORMAL and HIGHMEM, the last behind windows.
-  init(frameCount: Int, cpuCount: Int, seed: UInt64) throws {
+  init(
+    frameCount: Int, cpuCount: Int, seed: UInt64, design: HeapDesign = .slub
+  ) throws {
     let quarter = UInt32(frameCount / 4)
     let zones = ZoneLayout(
       dmaEnd: PageFrameNumber(quarter), dma32End: PageFrameNumber(2 * quarter),
@@ -33,10 +35,14 @@ struct SimulatedKernel {
     frames = try PageFrames(machine: machine, memory: &memory, zones: zones, cpuCount: cpuCount)
     let liveness = machine.hostMemory(byteCount: Liveness.byteCount(for: machine.directMap))
     objects = try ObjectHeap(
-      frames: frames, memory: &memory, cpuCount: cpuCount, liveness: .tracked(liveness))
+      frames: frames, memory: &memory, cpuCount: cpuCount, design: design,
+      liveness: .tracked(liveness))
     bytes = KernelHeap(objects)
     frames.takeOver(&memory)
   }
+
+  /// From so many bytes on blocks are whole pages.
+  var pageByteCount: Int { objects.design == .slob ? 4096 : 8193 }
 
   /// Checks the allocators against themselves, against the log and against the model.
   ///

@@ -53,7 +53,9 @@ final class SimulatedUser {
   var usedFrameCount: Int {
     let inBlocks = blocks.reduce(0) { $0 + $1.order.pageCount.value }
     return objects.reduce(inBlocks) { sum, object in
-      guard case .bytes(_, let count, _) = object, count > 8192 else { return sum }
+      guard case .bytes(_, let count, _) = object, count >= kernel.pageByteCount else {
+        return sum
+      }
       return sum + count / 4096
     }
   }

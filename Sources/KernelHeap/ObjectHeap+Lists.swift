@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Machine
+import MemoryEvents
+import MemoryUnits
+import PageFrames
+
+// One CPU's lists, and the way from there into the design that the machine was started with.
+
+extension ObjectHeap {
+  func listIndex(_ cacheIndex: Int) -> Int {
+    Int(machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
+  }
+
+  /// Takes a free object off this CPU's list, 0 if it is empty.
+  func pop(_ cacheIndex: Int) -> UInt32 {
+    let list = listIndex(cacheIndex)
+    let object = lists[list].first
+    if object == 0 { return 0 }
+    lists[list].first = freeLink(of: object, lists[list].linkOffset)
+    lists[list].count &-= 1
+    return object
+  }
+
+  /// Puts an object on this CPU's list.
+  func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
+    liveness.markFree(object, cacheIndex, size, in: self)
+    let list = listIndex(cacheIndex)
+    if lists[list].count >= lists[list].limit {
+      return freeSlowly(object, cacheIndex, list, size)
+    }
+    push(object, list)
+  }
+
+  private func push(_ object: UInt32, _ list: Int) {
+    setFreeLink(of: object, lists[list].linkOffset, to: lists[list].first)
+    lists[list].first = object
+    lists[list].count &+= 1
+  }
+
+  /// Takes an object where this CPU's list has none. Linux: `___slab_alloc()`.
+  @inline(never)
+  func allocateSlowly(
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
+  ) throws(AllocationError) -> UInt32 {
+    switch design {
+    case .slub: try refill(cacheIndex, name, size, urgency)
+    case .slab: try takeFromArray(cacheIndex, name, size, urgency)
+    case .slob: try takeUnits(cacheIndex, size, urgency)
+    }
+  }
+
+  /// Gives an object back where this CPU's list has no room for it. Linux: `__slab_free()`.
+  @inline(never)
+  func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ list: Int, _ size: Int) {
+    switch design {
+    case .slub:
+      spill(cacheIndex, list, size)
+      push(object, list)
+    case .slab: putInArray(object, cacheIndex)
+    case .slob: giveUnits(object, cacheIndex, size)
+    }
+  }
+
+  /// Gives back all that this CPU keeps at hand, and all slabs that are empty then.
+  ///
+  /// Linux: `kmem_cache_shrink()`.
+  ///
+  /// - Returns: the pages that came free.
+  /// - Context: any; never sleeps.
+  @discardableResult
+  public func shrink() -> PageCount {
+    let before = pageCount
+    for cacheIndex in 0..<SlabCaches.count {
+      switch design {
+      case .slub: shrinkSlabs(cacheIndex)
+      case .slab: shrinkArrays(cacheIndex)
+      // A page whose units are all free went back with the last of them.
+      case .slob: break
+      }
+    }
+    let after = pageCount
+    return before > after ? before - after : .zero
+  }
+}
+
+// Bytes
+
+extension ObjectHeap {
+  func address(_ object: UInt32) -> UnsafeMutableRawPointer {
+    // SAFETY: 32 GiB at most, and below the direct map's limit, as references are made.
+    unsafe base + Int(object) << 3
+  }
+
+  /// The next free object after a free one.
+  func freeLink(of object: UInt32, _ offset: UInt32) -> UInt32 {
+    // SAFETY: a free object's bytes are the heap's, 8 at least.
+    unsafe (address(object) + Int(offset)).load(as: UInt32.self)
+  }
+
+  func setFreeLink(of object: UInt32, _ offset: UInt32, to next: UInt32) {
+    // SAFETY: as above.
+    unsafe (address(object) + Int(offset)).storeBytes(of: next, as: UInt32.self)
+  }
+
+  /// A byte of the heap's own in a slab, by its physical address.
+  func byte(at place: Int) -> Int {
+    // SAFETY: the place lies in a slab of this heap.
+    unsafe Int((base + place).load(as: UInt8.self))
+  }
+
+  func setByte(at place: Int, to value: Int) {
+    // SAFETY: as above.
+    unsafe (base + place).storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+  }
+}
