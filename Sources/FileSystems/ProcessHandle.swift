@@ -26,6 +26,16 @@ extension FileSystems {
     return heap[file].attachment
   }
 
+  /// The process whose folder of /proc a file is; nil for another file.
+  ///
+  /// Linux: `tgid_pidfd_to_pid()`.
+  public func processIdentifier(ofFolder file: Reference<OpenFile>) -> UInt32? {
+    let inode = heap[file].inode
+    guard heap[inode].volume == .processes else { return nil }
+    let node = ProcessNode(heap[inode].number)
+    return node.file == .process && !node.isThread ? node.process : nil
+  }
+
   static func processKey(_ serial: UInt32) -> SleepKey {
     .object(serial, channel: 0x6E)
   }

@@ -54,6 +54,18 @@ extension Kernel {
     return process
   }
 
+  /// The process of a descriptor, or of one of its folder in /proc.
+  ///
+  /// - Throws: EBADF of another file, ESRCH when it is gone.
+  /// - Complexity: O(processes).
+  func process(ofHandleOrFolder descriptor: UInt64) throws(Errno) -> Reference<Process> {
+    guard let number = fileSystems.processIdentifier(ofFolder: try file(descriptor)) else {
+      return try process(ofHandle: descriptor)
+    }
+    guard let process = findProcess(number) else { throw .ESRCH }
+    return process
+  }
+
   public func readiness(ofProcess serial: UInt32) -> Readiness {
     guard let process = findProcess(serial: serial) else {
       return .input.union(.normalInput).union(.hangUp)

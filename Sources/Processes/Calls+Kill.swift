@@ -138,7 +138,7 @@ extension Kernel {
     // PIDFD_SIGNAL_THREAD, PIDFD_SIGNAL_THREAD_GROUP, PIDFD_SIGNAL_PROCESS_GROUP
     let kind = call.fourth & 0xFFFF_FFFF
     guard kind & ~7 == 0, kind & (kind &- 1) == 0 else { throw .EINVAL }
-    let target = try process(ofHandle: call.first)
+    let target = try process(ofHandleOrFolder: call.first)
     let signal = try signal(call.second)
     var sent = SignalInformation()
     if let signal { sent = information(signal, SignalInformation.fromUser) }

@@ -294,6 +294,11 @@ static void handles(void) {
   show("flags", syscall(SYS_pidfd_send_signal, handle, 0, 0, 3));
   show("a signal that there is not", syscall(SYS_pidfd_send_signal, handle, 65, 0, 0));
   show("its standard output", syscall(SYS_pidfd_getfd, handle, 1, 0) >= 0);
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d", (int)child);
+  int folder = open(path, O_RDONLY | O_DIRECTORY);
+  show("signal 0 to its folder", syscall(SYS_pidfd_send_signal, folder, 0, 0, 0));
+  show("waited for its folder", waitid(P_PIDFD, (id_t)folder, &information, WEXITED | WNOHANG));
   show("what it has not", syscall(SYS_pidfd_getfd, handle, 99, 0));
   show("killed", syscall(SYS_pidfd_send_signal, handle, SIGTERM, 0, 0));
   show("ready", poll(&entry, 1, -1));
@@ -302,6 +307,11 @@ static void handles(void) {
   printf("of it: %d, code %d, status %d\n", information.si_pid == child, information.si_code, information.si_status);
   show("waited again", waitid(P_PIDFD, (id_t)handle, &information, WEXITED));
   show("signal to nobody", syscall(SYS_pidfd_send_signal, handle, 0, 0, 0));
+  show("to nobody's folder", syscall(SYS_pidfd_send_signal, folder, 0, 0, 0));
+  close(folder);
+  folder = open("/proc", O_RDONLY | O_DIRECTORY);
+  show("to the folder of all", syscall(SYS_pidfd_send_signal, folder, 0, 0, 0));
+  close(folder);
   show("of nobody", syscall(SYS_pidfd_open, 999999, 0));
   show("of 0", syscall(SYS_pidfd_open, 0, 0));
   show("unknown flags", syscall(SYS_pidfd_open, getpid(), 1));
