@@ -28,7 +28,7 @@ extension FileSystems {
   /// Linux: `pagetypeinfo_show()`.
   func writePageTypes(to writer: inout TextWriter<Environment>) {
     writer.put("Page block order: 9\nPages per block:  512\n\n")
-    writer.put("Free pages count per migrate type at order ")
+    writer.put("Free pages count per migrate type at order  ")
     for order in 0...Order.max.value {
       writer.put(UInt64(order), width: 6)
       writer.put(" ")
@@ -37,16 +37,18 @@ extension FileSystems {
     for index in 0..<ZoneKind.count {
       let kind = ZoneKind(index: index)
       guard frames.statistics(of: kind).managed > .zero else { continue }
-      for raw in UInt8(0)..<3 { writeFreeBlocks(of: raw, kind, to: &writer) }
+      for raw in 0..<UInt8(Mobility.count) { writeFreeBlocks(of: raw, kind, to: &writer) }
     }
-    writer.put("\nNumber of blocks type      Unmovable      Movable  Reclaimable \n")
+    writer.put("\nNumber of blocks type  ")
+    for raw in 0..<UInt8(Mobility.count) { writer.put(mobilityName(raw)) }
+    writer.put("\n")
     for index in 0..<ZoneKind.count {
       let kind = ZoneKind(index: index)
       guard frames.statistics(of: kind).managed > .zero else { continue }
       writer.put("Node 0, zone ")
       writer.put(zoneName(kind))
       writer.put(" ")
-      for raw in UInt8(0)..<3 {
+      for raw in 0..<UInt8(Mobility.count) {
         let mobility = Mobility(rawValue: raw) ?? .unmovable
         writer.put(UInt64(frames.pageBlockCount(of: mobility, in: kind)), width: 12)
         writer.put(" ")
@@ -62,17 +64,25 @@ extension FileSystems {
     writer.put("Node    0, zone ")
     writer.put(zoneName(kind))
     writer.put(", type ")
-    switch mobility {
-    case .unmovable: writer.put("   Unmovable ")
-    case .movable: writer.put("     Movable ")
-    default: writer.put(" Reclaimable ")
-    }
+    writer.put(mobilityName(raw))
     for order in 0...Order.max.value {
       let count = frames.freeBlockCount(Order(order), mobility, of: kind)
       writer.put(UInt64(count), width: 6)
       writer.put(" ")
     }
     writer.put("\n")
+  }
+
+  /// In twelve columns and one. Linux: `migratetype_names`.
+  private func mobilityName(_ raw: UInt8) -> StaticString {
+    switch Mobility(rawValue: raw) {
+    case .unmovable: "   Unmovable "
+    case .movable: "     Movable "
+    case .reclaimable: " Reclaimable "
+    case .highAtomic: "  HighAtomic "
+    case .contiguous: "         CMA "
+    case .isolated, nil: "     Isolate "
+    }
   }
 
   /// Linux: `zoneinfo_show_print()`.
@@ -95,16 +105,34 @@ extension FileSystems {
       }
       writeZone(zone, to: &writer)
     }
+    writeEmptyZone(" Movable", mark: 32, to: &writer)
+    writeEmptyZone("  Device", mark: 0, to: &writer)
+  }
+
+  /// The zones of Linux that a machine of ours never has anything in.
+  private func writeEmptyZone(
+    _ name: StaticString, mark count: Int, to writer: inout TextWriter<Environment>
+  ) {
+    let minimum = PageCount(count)
+    writer.put("Node 0, zone ")
+    writer.put(name)
+    writer.put("\n  pages free     0\n        boost    0")
+    mark("\n        min      ", minimum, &writer)
+    mark("\n        low      ", minimum, &writer)
+    mark("\n        high     ", minimum, &writer)
+    mark("\n        promo    ", minimum, &writer)
+    writer.put("\n        spanned  0\n        present  0\n        managed  0\n        cma      0")
+    writer.put("\n        protection: (0, 0, 0, 0, 0)\n")
   }
 
   private func writeZone(_ zone: ZoneStatistics, to writer: inout TextWriter<Environment>) {
     writer.put("  pages free     ")
     writer.put(UInt64(zone.free.value))
-    writer.put("\n        boost    0")
-    mark("\n        min      ", zone.watermarks.minimum, &writer)
-    mark("\n        low      ", zone.watermarks.low, &writer)
-    mark("\n        high     ", zone.watermarks.high, &writer)
-    mark("\n        promo    ", zone.watermarks.promotion, &writer)
+    mark("\n        boost    ", zone.boost, &writer)
+    mark("\n        min      ", zone.watermarks.minimum + zone.boost, &writer)
+    mark("\n        low      ", zone.watermarks.low + zone.boost, &writer)
+    mark("\n        high     ", zone.watermarks.high + zone.boost, &writer)
+    mark("\n        promo    ", zone.watermarks.promotion + zone.boost, &writer)
     mark("\n        spanned  ", zone.spanned, &writer)
     mark("\n        present  ", zone.present, &writer)
     mark("\n        managed  ", zone.managed, &writer)
@@ -115,9 +143,11 @@ extension FileSystems {
       if other > 0 { writer.put(", ") }
       writer.put(UInt64(zone.reserves[limit]))
     }
-    // Linux's last zone, of movable memory alone, protects nothing more.
-    writer.put(", ")
-    writer.put(UInt64(zone.reserves[.normal]))
+    // Linux's last zones, of movable memory and of devices, protect nothing more.
+    for _ in 0..<2 {
+      writer.put(", ")
+      writer.put(UInt64(zone.reserves[.normal]))
+    }
     writer.put(")\n")
     guard zone.managed > .zero else { return }
     writeZoneCounters(zone, to: &writer)
@@ -147,7 +177,7 @@ extension FileSystems {
     node("nr_zone_write_pending", census.dirty.value + census.writeback.value, 6, &writer)
     node("nr_mlock", census.memoryLocked.value, 6, &writer)
     node("nr_bounce", 0, 6, &writer)
-    node("nr_free_cma", 0, 6, &writer)
+    node("nr_free_cma", zone.freeContiguous.value, 6, &writer)
   }
 
   /// Linux: `calculate_normal_threshold()`, for one CPU.

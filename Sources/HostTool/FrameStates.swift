@@ -45,6 +45,7 @@ struct FrameStates {
     case .frameMapped: try map(event)
     case .frameUnmapped: try unmap(event)
     case .blockSplit: try split(event)
+    case .frameFault: throw contradiction(event, "a frame that was misused")
     default: break
     }
   }

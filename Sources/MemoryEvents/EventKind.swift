@@ -38,6 +38,10 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   /// A frame's contents and users are in another now. `owner`: the other's number.
   case frameMigrated = 19
 
+  /// A frame was misused. `detail`: what is wrong, a `FrameFault.Kind`, | order << 8; `owner`: the
+  /// first byte that is not as it was left; `value`: the eight bytes around it.
+  case frameFault = 20
+
   // Faults; `value`: the address; `frame`: what is mapped now, where that is one frame
   /// Linux: a minor fault on an anonymous page, zero-filled.
   case faultDemandZero = 30
@@ -80,7 +84,8 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case reclaimEnded = 61
   /// A clean page of a file is dropped. `owner`: file; `value`: page index.
   case pageDropped = 62
-  /// An allocation failed for good. `detail`: order.
+  /// An allocation failed for good. `detail`: order | zone << 8 | mobility << 12; `owner`: its
+  /// mode, as Linux's flags; `value`: free frames of the zone; `frame`: those that had to stay.
   case allocationFailed = 63
   /// A process is killed since memory ran out. `owner`: its pid; `value`: badness.
   case outOfMemoryKill = 64

@@ -4,25 +4,65 @@ import Machine
 import MemoryEvents
 import MemoryUnits
 
+/// Where the last block of a mobility came from, so that the next is looked for there first.
+///
+/// Linux: `enum rmqueue_mode`.
+enum FallbackMode: UInt8, BitwiseCopyable {
+  case own, borrow, steal
+}
+
 extension BuddyLists {
+  /// Removes a block, of the smallest sufficient list of its mobility, otherwise from another's.
+  ///
+  /// Linux: `__rmqueue()`.
+  ///
+  /// - Complexity: O(`Order.max`), and O(frames of a page block) where one changes its mobility.
+  /// - Context: zone lock held; never sleeps.
+  mutating func allocate(
+    _ order: Order, _ mobility: Mobility, _ rules: AllocationRules = AllocationRules(),
+    _ mode: inout FallbackMode, in table: FrameTable
+  ) -> PageFrameNumber? {
+    if borrowsFirst(mobility), let block = takeSmallest(order, .contiguous, in: table) {
+      return block
+    }
+    if mode == .own, let block = takeSmallest(order, mobility, in: table) { return block }
+    if mode != .steal, mobility == .movable,
+      let block = takeSmallest(order, .contiguous, in: table)
+    {
+      mode = .borrow
+      return block
+    }
+    if mode != .steal, let block = claim(order, mobility, rules, in: table) {
+      mode = .own
+      return block
+    }
+    guard !rules.contains(.keepsApart), let block = steal(order, mobility, in: table) else {
+      return nil
+    }
+    mode = .steal
+    return block
+  }
+
   /// Takes a block of another mobility, and makes the page block it lies in one of this.
   ///
   /// The largest block goes first, so that few page blocks mix mobilities.
   ///
   /// Linux: `__rmqueue_claim()`, `try_to_claim_block()`.
   mutating func claim(
-    _ order: Order, _ mobility: Mobility, in table: FrameTable
+    _ order: Order, _ mobility: Mobility, _ rules: AllocationRules, in table: FrameTable
   ) -> PageFrameNumber? {
+    let smallest = rules.contains(.keepsApart) ? max(order, PageBlocks.order) : order
     var value = Order.max.value
-    while value >= order.value {
+    while value >= smallest.value {
       let size = Order(value)
+      guard mayConvert(size, for: mobility) else { return nil }
       if let (block, owner) = fallbackBlock(size, mobility) {
-        guard mayConvert(size, for: mobility) else { return nil }
         if size >= PageBlocks.order {
           pageBlocks.set(mobility, of: block, size)
           take(block, of: size, for: order, listed: owner, rest: mobility, in: table)
           return block
         }
+        boost.raise()
         if convertPageBlock(around: block, from: owner, to: mobility, in: table) {
           return takeSmallest(order, mobility, in: table)
         }
@@ -68,7 +108,7 @@ extension BuddyLists {
     around block: PageFrameNumber, from old: Mobility, to new: Mobility, in table: FrameTable
   ) -> Bool {
     let length = PageBlocks.order.pageCount
-    let start = PageFrameNumber(block.value & ~UInt32(length.value - 1))
+    let start = PageBlocks.start(of: block)
     guard let (free, movable) = contents(of: start, length, in: table) else { return false }
     let alike: Int
     if new == .movable {
@@ -77,8 +117,7 @@ extension BuddyLists {
       alike = old == .movable ? length.value - free - movable : 0
     }
     guard free + alike >= length.value / 2 else { return false }
-    moveFreeBlocks(of: start, length, from: old, to: new, in: table)
-    pageBlocks.set(new, of: start)
+    moveFreeBlocks(of: start, from: old, to: new, in: table)
     return true
   }
 
@@ -88,10 +127,7 @@ extension BuddyLists {
   private func contents(
     of start: PageFrameNumber, _ length: PageCount, in table: FrameTable
   ) -> (free: Int, movable: Int)? {
-    let last = start + PageCount(length.value - 1)
-    guard table.contains(last), table[start].zone == zone, table[last].zone == zone else {
-      return nil
-    }
+    guard holds(pageBlock: start, in: table) else { return nil }
     var (free, movable, offset) = (0, 0, 0)
     while offset < length.value {
       let descriptor = table[start + PageCount(offset)]
@@ -106,12 +142,16 @@ extension BuddyLists {
     return (min(free, length.value), movable)
   }
 
-  private mutating func moveFreeBlocks(
-    of start: PageFrameNumber, _ length: PageCount, from old: Mobility, to new: Mobility,
-    in table: FrameTable
+  /// Gives a page block another mobility, and what is free of it that one's lists.
+  ///
+  /// Linux: `__move_freepages_block()` and `set_pageblock_migratetype()`.
+  ///
+  /// - Precondition: it is wholly in the table and the zone, and no free block is larger.
+  mutating func moveFreeBlocks(
+    of start: PageFrameNumber, from old: Mobility, to new: Mobility, in table: FrameTable
   ) {
     var offset = 0
-    while offset < length.value {
+    while offset < PageBlocks.frameCount {
       let frame = start + PageCount(offset)
       let descriptor = table[frame]
       if descriptor.isListed {
@@ -119,5 +159,12 @@ extension BuddyLists {
       }
       offset += descriptor.isHead ? descriptor.order.pageCount.value : 1
     }
+    pageBlocks.set(new, of: start)
+  }
+
+  /// Whether all frames of a page block are in the table and the zone.
+  func holds(pageBlock start: PageFrameNumber, in table: FrameTable) -> Bool {
+    let last = start + PageCount(PageBlocks.frameCount - 1)
+    return table.contains(last) && table[start].zone == zone && table[last].zone == zone
   }
 }

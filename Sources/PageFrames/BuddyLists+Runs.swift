@@ -15,16 +15,21 @@ extension BuddyLists {
   /// - Complexity: O(`Order.max`), and what `allocate` takes where no block is of this mobility.
   /// - Context: zone lock held; never sleeps.
   mutating func allocateRun(
-    _ order: Order, _ mobility: Mobility, atMost limit: Int, in table: FrameTable
+    _ order: Order, _ mobility: Mobility, _ rules: AllocationRules, _ mode: inout FallbackMode,
+    atMost limit: Int, in table: FrameTable
   ) -> FrameRun? {
     let first = borrowsFirst(mobility) ? Mobility.contiguous : mobility
-    if let run = takeRun(order, first, atMost: limit, in: table) { return run }
-    if mobility == .movable, first == .movable,
+    if first == .contiguous || mode == .own,
+      let run = takeRun(order, first, atMost: limit, in: table)
+    {
+      return run
+    }
+    if mobility == .movable, first == .movable, mode != .steal,
       let run = takeRun(order, .contiguous, atMost: limit, in: table)
     {
       return run
     }
-    guard let block = allocate(order, mobility, in: table) else { return nil }
+    guard let block = allocate(order, mobility, rules, &mode, in: table) else { return nil }
     return FrameRun(first: block, order: order, count: 1)
   }
 

@@ -14,13 +14,13 @@ import MemoryUnits
 struct BuddyLists: BitwiseCopyable {
   let zone: ZoneKind
   let pageBlocks: PageBlocks
-  /// The frames in all lists. Linux: `NR_FREE_PAGES`.
+  /// The frames in all lists but the isolated ones. Linux: `NR_FREE_PAGES`.
   private(set) var freePageCount = PageCount.zero
-  /// Those of them in contiguous areas. Linux: `NR_FREE_CMA_PAGES`.
-  private(set) var freeContiguousCount = PageCount.zero
-  /// Free frames beside them, of isolated page blocks.
-  private(set) var isolatedCount = PageCount.zero
+  /// The frames in the lists that no request of its own mobility takes from, by what is beyond
+  /// those. Linux: `nr_free_highatomic`, `NR_FREE_CMA_PAGES`.
+  private var setAside = InlineArray<3, PageCount>(repeating: .zero)
 
+  /// Eight to an order, two of them unused, so that a place is found without a product.
   private var lists = InlineArray<88, FrameList>(repeating: FrameList())
 
   init(zone: ZoneKind, _ pageBlocks: PageBlocks) {
@@ -28,23 +28,11 @@ struct BuddyLists: BitwiseCopyable {
     self.pageBlocks = pageBlocks
   }
 
-  /// Removes a block, of the smallest sufficient list of its mobility, otherwise from another's.
-  ///
-  /// - Complexity: O(`Order.max`), and O(frames of a page block) where one changes its mobility.
-  /// - Context: zone lock held; never sleeps.
-  mutating func allocate(
-    _ order: Order, _ mobility: Mobility, in table: FrameTable
-  ) -> PageFrameNumber? {
-    if borrowsFirst(mobility), let block = takeSmallest(order, .contiguous, in: table) {
-      return block
-    }
-    if let block = takeSmallest(order, mobility, in: table) { return block }
-    if mobility == .movable, let block = takeSmallest(order, .contiguous, in: table) {
-      return block
-    }
-    if let block = claim(order, mobility, in: table) { return block }
-    return steal(order, mobility, in: table)
-  }
+  /// Those of the free frames in contiguous areas. Linux: `NR_FREE_CMA_PAGES`.
+  var freeContiguousCount: PageCount { setAsideCount(.contiguous) }
+
+  /// Free frames beside them, of isolated page blocks.
+  var isolatedCount: PageCount { setAsideCount(.isolated) }
 
   /// Whether movable memory goes into contiguous areas although there is other: when they have
   /// more than half of what is free, so that both are used alike.
@@ -54,6 +42,11 @@ struct BuddyLists: BitwiseCopyable {
     mobility == .movable && freeContiguousCount.value &<< 1 > freePageCount.value
   }
 
+  /// What the lists know of their zone's marks.
+  var boost = WatermarkBoost()
+  /// The frames of page blocks of high atomic mobility. Linux: `nr_reserved_highatomic`.
+  var highAtomicPageCount = PageCount.zero
+
   /// Adds a block, merged with its buddies as far as they are free.
   ///
   /// - Complexity: O(`Order.max`).
@@ -62,7 +55,7 @@ struct BuddyLists: BitwiseCopyable {
     _ first: PageFrameNumber, _ order: Order, in table: FrameTable, at end: ListEnd = .byNeighbour
   ) {
     let mobility = pageBlocks.mobility(of: first)
-    count(1 &<< Int(order.value), mobility)
+    account(order.pageCount.value, mobility)
     var block = first
     var size = order
     while size < .max {
@@ -157,6 +150,36 @@ struct BuddyLists: BitwiseCopyable {
   ) {
     lists[slot(order, old)].remove(block, in: table)
     lists[slot(order, new)].pushLast(block, in: table)
+    if !old.isMergeable || !new.isMergeable {
+      account(-order.pageCount.value, old)
+      account(order.pageCount.value, new)
+    }
+  }
+
+  var counts: FreeCounts {
+    FreeCounts(
+      total: freePageCount, highAtomic: setAsideCount(.highAtomic),
+      contiguous: setAsideCount(.contiguous), boost: boost.pageCount)
+  }
+
+  /// The frames in the lists of a mobility that is set aside.
+  func setAsideCount(_ mobility: Mobility) -> PageCount {
+    mobility.isMergeable ? .zero : setAside[Int(mobility.rawValue) - Mobility.requestCount]
+  }
+
+  /// Counts frames that come to a list, or leave it where there are fewer than none.
+  ///
+  /// Linux: `account_freepages()`.
+  @inline(__always)  // With the mobility: what is left of it is one addition and one branch.
+  private mutating func account(_ count: Int, _ mobility: Mobility) {
+    guard mobility.isMergeable else { return accountSetAside(count, mobility) }
+    freePageCount = PageCount(freePageCount.value + count)
+  }
+
+  private mutating func accountSetAside(_ count: Int, _ mobility: Mobility) {
+    if mobility != .isolated { freePageCount = PageCount(freePageCount.value + count) }
+    let place = Int(mobility.rawValue) - Mobility.requestCount
+    setAside[place] = PageCount(setAside[place].value + count)
   }
 
   /// Keeps the first frames of a block that is off its list; the others go back as the largest
@@ -173,8 +196,7 @@ struct BuddyLists: BitwiseCopyable {
       insert(block + PageCount(offset), part, mobility, in: table, at: .first)
       offset += part.pageCount.value
     }
-    freePageCount -= PageCount(taken)
-    if mobility == .contiguous { freeContiguousCount -= PageCount(taken) }
+    account(-taken, mobility)
     hide(block, in: table)
   }
 
@@ -184,20 +206,7 @@ struct BuddyLists: BitwiseCopyable {
   ) {
     lists[slot(order, mobility)].remove(block, in: table)
     hide(block, in: table)
-    count(0 - order.pageCount.value, mobility)
-  }
-
-  /// Counts free frames that come or go.
-  @inline(__always)  // On the way of every free.
-  private mutating func count(_ change: Int, _ mobility: Mobility) {
-    guard mobility != .isolated else {
-      isolatedCount = PageCount(isolatedCount.value + change)
-      return
-    }
-    freePageCount = PageCount(freePageCount.value + change)
-    if mobility == .contiguous {
-      freeContiguousCount = PageCount(freeContiguousCount.value + change)
-    }
+    account(-order.pageCount.value, mobility)
   }
 
   private mutating func insert(

@@ -82,14 +82,17 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
 
   /// Whether the descriptor speaks for a block, rather than being the inside of one.
   var isHead: Bool {
-    kindAndOrder & 0xF != FrameKind.free.rawValue || isListed || isCached
+    kindAndOrder & 0xF != FrameKind.free.rawValue || flagsAndZone & FrameFlags.freeMask != 0
   }
 
   /// Whether it heads a free block in a buddy list.
-  var isListed: Bool { flagsAndZone & FrameFlags.listed.rawValue != 0 }
+  var isListed: Bool { flagsAndZone & FrameFlags.freeMask == FrameFlags.listed.rawValue }
 
   /// Whether it heads a free block in a CPU's list.
-  var isCached: Bool { flagsAndZone & FrameFlags.cached.rawValue != 0 }
+  var isCached: Bool { flagsAndZone & FrameFlags.freeMask == FrameFlags.cached.rawValue }
+
+  /// Whether it heads frames that guard the block before them. Linux: `page_is_guard()`.
+  var isGuard: Bool { flagsAndZone & FrameFlags.freeMask == FrameFlags.freeMask }
 
   /// Whether it heads a block of this order and zone in a buddy list.
   func isFreeBlock(_ order: Order, _ zone: ZoneKind) -> Bool {

@@ -44,6 +44,8 @@ public struct FrameFlags: FlagSet, Hashable, Sendable, BitwiseCopyable {
 
   /// The bits that whoever uses a frame may write.
   static var userMask: UInt16 { 0x0FFF }
+  /// The two bits of free frames; both where a frame is free but a guard, on no list.
+  static var freeMask: UInt16 { 0x3000 }
   static var zoneMask: UInt16 { 0xC000 }
   static var zoneShift: UInt16 { 14 }
 }

@@ -14,6 +14,11 @@ public struct PageBlocks: BitwiseCopyable, Sendable {
   static var frameCount: Int { 512 }
   static var shift: UInt32 { 9 }
 
+  /// The first frame of the page block that a frame lies in. Linux: `pageblock_start_pfn()`.
+  static func start(of frame: PageFrameNumber) -> PageFrameNumber {
+    PageFrameNumber(frame.value & ~UInt32(frameCount - 1))
+  }
+
   /// Linux: `get_pageblock_migratetype()`.
   @inline(__always)  // For `BuddyLists.free`, which says what it saves.
   public func mobility(of frame: PageFrameNumber) -> Mobility {
@@ -36,6 +41,20 @@ public struct PageBlocks: BitwiseCopyable, Sendable {
     let old = mobilities[index]
     mobilities[index] =
       isIsolated ? old << 4 | Mobility.isolated.rawValue : old >> 4
+  }
+
+  /// The frames of page blocks of a zone that are kept for who cannot wait, isolated ones too.
+  func highAtomicPageCount(from zone: Zone) -> PageCount {
+    var count = PageCount.zero
+    var frame = Self.start(of: zone.first)
+    while frame < zone.end {
+      let number = mobilities[Int(frame.value >> Self.shift)]
+      let own = number & Self.mobilityMask
+      let former = own == Mobility.isolated.rawValue ? number >> 4 : own
+      if former == Mobility.highAtomic.rawValue { count += PageCount(Self.frameCount) }
+      frame = frame + PageCount(Self.frameCount)
+    }
+    return count
   }
 
   /// What it is in the low bits, and in the high ones what an isolated one was.

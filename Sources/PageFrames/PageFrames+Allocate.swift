@@ -21,30 +21,6 @@ extension PageFrames {
     return try allocateBlock(request)
   }
 
-  /// Allocates a block, and lets somebody free memory as long as there is none.
-  ///
-  /// Linux: `__alloc_pages_slowpath()`.
-  ///
-  /// - Throws: `outOfMemory` once the relief made no progress; then it is in the log.
-  /// - Context: no lock held, except the kernel's, which the relief may release.
-  public func allocate<R: PressureRelief>(
-    _ request: FrameRequest, relief: R
-  ) throws(AllocationError) -> FrameBlock {
-    while true {
-      do throws(AllocationError) {
-        return try allocate(request)
-      } catch {
-        guard error == .outOfMemory else { throw error }
-        let shortfall = Shortfall(
-          order: request.order, zoneLimit: request.zoneLimit, kind: request.kind)
-        if relief.relieve(shortfall) == .none {
-          machine.record(MemoryEvent(.allocationFailed, detail: UInt16(request.order.value)))
-          throw error
-        }
-      }
-    }
-  }
-
   /// Takes a block of this CPU's lists. Linux: `rmqueue_pcplist()`.
   @inline(__always)  // Of the fast path.
   private func takeReady(_ request: FrameRequest, _ order: Order) -> PageFrameNumber? {
@@ -61,7 +37,7 @@ extension PageFrames {
   /// Makes a block that is on no list any more somebody's. Of a free one's descriptor all that is
   /// not written here is 0 already.
   @inline(__always)  // Of the fast path.
-  private static func take(
+  static func take(
     _ first: PageFrameNumber, _ order: Order, as kind: FrameKind, in table: FrameTable
   ) {
     table[first].next = 0
@@ -73,7 +49,7 @@ extension PageFrames {
 
   /// Gives the caller a block that was taken.
   @inline(__always)  // Of the fast path.
-  private func handOut(
+  func handOut(
     _ first: PageFrameNumber, _ order: Order, _ request: FrameRequest
   ) -> FrameBlock {
     if request.content == .zeroed { clear(first, order) }
@@ -87,7 +63,7 @@ extension PageFrames {
   /// What `allocate` does for larger blocks, and where the CPU's lists have none.
   @inline(never)  // Out of the fast path's registers.
   func allocateBlock(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
-    if request.order <= CPUZoneLists.largestOrder && !state.value.isInjecting {
+    if request.order <= CPUZoneLists.largestOrder && state.value.servesFromLists {
       if let first = takeReady(request, request.order) {
         return handOut(first, request.order, request)
       }
@@ -97,91 +73,8 @@ extension PageFrames {
     return handOut(first, request.order, request)
   }
 
-  private func mobility(of request: FrameRequest) -> Mobility {
+  func mobility(of request: FrameRequest) -> Mobility {
     state.value.groupsByMobility ? request.mobility : .movable
-  }
-
-  /// Linux: `get_page_from_freelist()`, `drain_all_pages()`, and once more.
-  private func takeFromZones(_ request: FrameRequest) throws(AllocationError) -> PageFrameNumber {
-    if shouldFail(request) { throw .injected }
-    if let block = tryZones(request) { return block }
-    drainCPULists()
-    if let block = tryZones(request) { return block }
-    throw .outOfMemory
-  }
-
-  private func tryZones(_ request: FrameRequest) -> PageFrameNumber? {
-    var index = request.zoneLimit.index
-    while index >= 0 {
-      if state.value.zones[index].managed.value > 0 {
-        if let block = tryZone(index, request) { return block }
-      }
-      index -= 1
-    }
-    return nil
-  }
-
-  private func tryZone(_ index: Int, _ request: FrameRequest) -> PageFrameNumber? {
-    let mobility = mobility(of: request)
-    guard request.order <= CPUZoneLists.largestOrder else {
-      return takeFromLists(index, request, mobility)
-    }
-    let list = CPUZoneLists.list(request.order, mobility)
-    let cpu = Int(machine.currentCPU.value)
-    return state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) -> PageFrameNumber? in
-      refill(&lists.zones[index], list, from: index, request, mobility)
-    }
-  }
-
-  /// Moves a batch from a zone to this CPU's list, keeping the first block for the caller.
-  ///
-  /// Linux: `rmqueue_bulk()`.
-  private func refill(
-    _ cpuLists: inout CPUZoneLists, _ list: Int, from index: Int, _ request: FrameRequest,
-    _ mobility: Mobility
-  ) -> PageFrameNumber? {
-    let zone = state.value.zones[index]
-    let floor = zone.floor(for: request)
-    let wanted = cpuLists.refillCount(request.order)
-    return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
-      guard Self.mayTake(request.order, mobility, of: lists, above: floor) else { return nil }
-      // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
-      if let ready = cpuLists.pop(request.order, mobility, in: table) { return ready }
-      guard
-        let run = lists.allocateRun(request.order, mobility, atMost: max(wanted, 1), in: table)
-      else { return nil }
-      let zone = lists.zone
-      var missing = wanted - run.count
-      if run.count > 1 { cpuLists.append(run.withoutFirst, list, zone, in: table) }
-      while missing > 0,
-        let more = lists.allocateRun(request.order, mobility, atMost: missing, in: table)
-      {
-        cpuLists.append(more, list, zone, in: table)
-        missing -= more.count
-      }
-      return run.first
-    }
-  }
-
-  private func takeFromLists(
-    _ index: Int, _ request: FrameRequest, _ mobility: Mobility
-  ) -> PageFrameNumber? {
-    let zone = state.value.zones[index]
-    let floor = zone.floor(for: request)
-    return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
-      guard Self.mayTake(request.order, mobility, of: lists, above: floor) else { return nil }
-      return lists.allocate(request.order, mobility, in: table)
-    }
-  }
-
-  /// Whether a zone has frames to spare. Linux: `__zone_watermark_ok()`.
-  private static func mayTake(
-    _ order: Order, _ mobility: Mobility, of lists: BuddyLists, above floor: Int?
-  ) -> Bool {
-    guard let floor else { return true }
-    // What lies in contiguous areas is there for movable memory alone.
-    let others = mobility == .movable ? 0 : lists.freeContiguousCount.value
-    return lists.freePageCount.value - others - (order.pageCount.value - 1) > floor
   }
 
   @inline(never)

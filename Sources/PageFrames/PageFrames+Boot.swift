@@ -11,7 +11,11 @@ extension PageFrames {
   /// `framesReleased` event.
   ///
   /// Linux: `memblock_free_all()`, `init_per_zone_wmark_min()`.
-  public func takeOver(_ memory: inout BootMemory) {
+  ///
+  /// - Parameter grouping: whether mobilities are kept apart; never on a small machine.
+  public func takeOver(
+    _ memory: inout BootMemory, grouping: MobilityGrouping = .byMobility
+  ) {
     memory.markHandedOver()
     var cursor = PageFrameNumber(0)
     while let run = memory.nextFreeRun(from: cursor) {
@@ -26,7 +30,7 @@ extension PageFrames {
     }
     setPreferredZones()
     setMarks(minimumFreeKibibytes: nil)
-    groupByMobility()
+    if grouping == .byMobility { groupByMobility() }
   }
 
   /// Gives the zones RAM that was taken when they took over and is needed no more.
@@ -94,6 +98,7 @@ extension PageFrames {
       }
       setCPULists(of: kind, policy, minimum)
     }
+    setBoostLimits()
   }
 
   private func setCPULists(of kind: ZoneKind, _ policy: ReservePolicy, _ minimum: Int) {

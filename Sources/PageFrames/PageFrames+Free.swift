@@ -9,7 +9,9 @@ extension PageFrames {
   ///
   /// Linux: `__free_pages()`, `free_unref_page()`.
   ///
-  /// - Precondition: it was allocated with this order, nothing maps it and nobody else holds it.
+  /// What was not allocated with this order, is mapped or held by others, is reported as a
+  /// `FrameFault` and stays as it is.
+  ///
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; takes list and zone locks.
   @inline(__always)  // For single frames, as `allocate`.
@@ -29,15 +31,20 @@ extension PageFrames {
 
   /// Lets a block go, and frees it when nobody else holds it. Linux: `put_page()`.
   ///
+  /// What nobody holds is reported as a `FrameFault`, as by `free(_:)`.
+  ///
   /// - Parameter frame: the first of its block.
   /// - Precondition: as for `retain`.
   /// - Returns: true if it was freed.
   @discardableResult
   public func release(_ frame: PageFrameNumber) -> Bool {
-    let references = table[frame].references
-    precondition(references > 0, "release of a frame that nobody holds")
-    if references > 1 {
-      table[frame].references = references - 1
+    let references = table.contains(frame) ? table[frame].references : 0
+    guard references == 1 else {
+      if references > 1 {
+        table[frame].references = references - 1
+      } else {
+        reportFree(frame, .zero)
+      }
       return false
     }
     giveBack(frame, table[frame].order)
@@ -51,17 +58,22 @@ extension PageFrames {
   /// - Precondition: as for `release`, of each.
   public func release(_ blocks: Span<PageFrameNumber>) {
     let (state, table, machine) = (state, table, machine)
+    guard !state.value.debugging.watchesFrames else {
+      for place in 0..<blocks.count { release(blocks[place]) }
+      return
+    }
     let cpu = Int(machine.currentCPU.value)
     state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
       var place = 0
       while place < blocks.count {
         let first = blocks[place]
         let descriptor = table[first]
-        precondition(descriptor.references > 0, "release of a frame that nobody holds")
         if descriptor.references > 1 {
           table[first].references = descriptor.references - 1
           place &+= 1
-        } else if lists.zones[descriptor.zone.index].hasRoom(for: descriptor.order) {
+        } else if lists.zones[descriptor.zone.index].hasRoom(for: descriptor.order)
+          || !isOwned(descriptor, descriptor.order)
+        {
           giveBack(first, descriptor.order, to: &lists, table, machine)
           place &+= 1
         } else {
@@ -81,7 +93,8 @@ extension PageFrames {
     let order = block.order
     let first = block.surrender()
     let head = table[first]
-    checkOwned(head, order)
+    precondition(isOwned(head, order), "split of a block that is not one's own")
+    if state.value.debugging.watchesFrames { freeGuards(after: first, order) }
     machine.record(MemoryEvent(.blockSplit, detail: UInt16(order.value), frame: first.value))
     for index in 0..<order.pageCount.value {
       var single = FrameDescriptor(head.kind, zone: head.zone)
@@ -126,11 +139,15 @@ extension PageFrames {
     _ first: PageFrameNumber, _ order: Order, to lists: inout CPUFrameLists, _ table: FrameTable,
     _ machine: M
   ) {
+    guard table.contains(first) else { return reportFree(first, order) }
     let descriptor = table[first]
-    checkOwned(descriptor, order)
+    guard isOwned(descriptor, order) else { return reportFree(first, order) }
+    let zone = descriptor.zone
+    guard !state.value.debugging.watchesFrames else {
+      return giveBackWatched(first, order, zone)
+    }
     // Before it can be taken by another CPU, so that the log has them in this order.
     machine.record(MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: first.value))
-    let zone = descriptor.zone
     guard order <= CPUZoneLists.largestOrder,
       let list = CPUZoneLists.list(order, ofPageBlock: pageBlocks.number(of: first))
     else { return giveBackLarge(first, order, zone) }
@@ -159,7 +176,6 @@ extension PageFrames {
         var (last, count) = (first, 0)
         repeat {
           last = blocks[place]
-          checkOwned(table[last], order)
           machine.record(
             MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: last.value))
           table[last] = FrameDescriptor(.free, zone: zone)
@@ -167,7 +183,7 @@ extension PageFrames {
           place &+= 1
         } while place < blocks.count && blocks[place].value == last.value &+ step
           && (blocks[place].value ^ first.value) &>> PageBlocks.shift == 0
-          && table[blocks[place]].order == order && isLast(blocks[place], of: zone, table)
+          && isLast(blocks[place], of: zone, table) && table[blocks[place]].order == order
         lists.free(FrameRun(first: min(first, last), order: order, count: count), in: table)
       } while place < blocks.count && isLast(blocks[place], of: zone, table)
       return place
@@ -177,25 +193,24 @@ extension PageFrames {
   /// Whether a block is of a zone, and only one holds it.
   @inline(__always)
   private func isLast(_ block: PageFrameNumber, of zone: ZoneKind, _ table: FrameTable) -> Bool {
-    table[block].references == 1 && table[block].zone == zone
+    let descriptor = table[block]
+    return descriptor.zone == zone && isOwned(descriptor, descriptor.order)
   }
 
-  private func giveBackLarge(_ first: PageFrameNumber, _ order: Order, _ zone: ZoneKind) {
+  func giveBackLarge(_ first: PageFrameNumber, _ order: Order, _ zone: ZoneKind) {
     table[first] = FrameDescriptor(.free, zone: zone)
     state.value.zones[zone.index].lists.withLock { (lists: inout BuddyLists) in
       lists.free(first, order, in: table)
     }
   }
 
-  /// A bad free would corrupt memory: it stops the machine.
-  private func checkOwned(_ descriptor: FrameDescriptor, _ order: Order) {
-    // By number, since this is the fast path: the kinds below are `reserved` and `free`.
+  /// Whether a block is in use, of this order, and of one holder alone.
+  @inline(__always)  // The fast path's three questions.
+  private func isOwned(_ descriptor: FrameDescriptor, _ order: Order) -> Bool {
+    // By number: the kinds below are `reserved` and `free`.
     let least = FrameDescriptor.pack(.plain, order)
-    precondition(
-      descriptor.kindAndOrder &- least <= 0xF &- FrameKind.plain.rawValue,
-      "free of a frame that is not used, or of a part of a block")
-    precondition(descriptor.references == 1, "free of a frame that others hold")
-    precondition(descriptor.mappings == 0, "free of a frame that is mapped")
+    return descriptor.kindAndOrder &- least <= 0xF &- FrameKind.plain.rawValue
+      && descriptor.references == 1 && descriptor.mappings == 0
   }
 
   /// Moves blocks, the oldest first, from a CPU's lists to their zone, beginning with one list.

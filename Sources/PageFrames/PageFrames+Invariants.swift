@@ -83,6 +83,9 @@ extension PageFrames {
     else { throw BrokenInvariant(frame: zone.first, reason: "a zone's frames are miscounted") }
     let listed = try zone.lists.withLock { (lists: inout BuddyLists) throws(BrokenInvariant) in
       try lists.checkInvariants(in: table)
+      guard lists.highAtomicPageCount == pageBlocks.highAtomicPageCount(from: zone) else {
+        throw BrokenInvariant(frame: zone.first, reason: "kept page blocks are miscounted")
+      }
       return lists.freePageCount.value + lists.isolatedCount.value
     }
     guard listed == free[kind] else {
@@ -105,7 +108,7 @@ extension PageFrames {
 extension BuddyLists {
   /// - Context: zone lock held.
   func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
-    var (total, contiguous, isolated) = (0, 0, 0)
+    var (total, contiguous, isolated, kept) = (0, 0, 0, 0)
     for value in 0..<UInt8(Order.count) {
       for type in 0..<UInt8(Mobility.count) {
         guard let mobility = Mobility(rawValue: type) else { continue }
@@ -122,10 +125,11 @@ extension BuddyLists {
         let count = list.count(in: table) * order.pageCount.value
         if mobility == .isolated { isolated += count } else { total += count }
         if mobility == .contiguous { contiguous += count }
+        if mobility == .highAtomic { kept += count }
       }
     }
     guard total == freePageCount.value, contiguous == freeContiguousCount.value,
-      isolated == isolatedCount.value
+      isolated == isolatedCount.value, kept == counts.highAtomic.value
     else {
       throw BrokenInvariant(frame: PageFrameNumber(0), reason: "buddy lists are miscounted")
     }

@@ -22,16 +22,44 @@ struct Zone: BitwiseCopyable {
   var reserves = PerZone()
   let lists: Locked<BuddyLists>
 
-  /// The free frames that must be left after a request is served. Linux: `__zone_watermark_ok()`.
-  ///
-  /// - Returns: nil where all may go.
-  func floor(for request: FrameRequest) -> Int? {
-    let minimum = watermarks.minimum.value
-    switch request.urgency {
-    case .normal: return minimum + reserves[request.zoneLimit]
-    case .high: return minimum - minimum / 2 + reserves[request.zoneLimit]
-    case .reserve: return nil
+  /// Whether it has frames to spare for a request. Linux: `__zone_watermark_ok()`.
+  func maySpare(
+    _ request: FrameRequest, _ rules: AllocationRules, _ mobility: Mobility, of free: FreeCounts
+  ) -> Bool {
+    if rules.contains(.asksNoMark) { return true }
+    // Waiting for what reclaim makes of a boost is not for them.
+    let isBoosted = request.order > .zero || !rules.contains(.reachesDeep)
+    var mark = watermarks.minimum.value + (isBoosted ? free.boost.value : 0)
+    if rules.contains(.reachesDeep) {
+      mark -= mark / 2
+      if rules.contains(.cannotWait) { mark -= mark / 4 }
     }
+    // What lies in contiguous areas is there for movable memory alone.
+    let others = mobility == .movable ? 0 : free.contiguous.value
+    return free.usable(by: rules) - others - (request.order.pageCount.value - 1)
+      > mark + reserves[request.zoneLimit]
+  }
+
+  /// Whether reclaim in the background has work here. Linux: the fast path's check.
+  func isBelowLow(_ request: FrameRequest, _ free: FreeCounts) -> Bool {
+    free.usable(by: AllocationRules()) - (request.order.pageCount.value - 1)
+      <= watermarks.low.value + free.boost.value + reserves[request.zoneLimit]
+  }
+}
+
+/// The free frames of a zone in numbers, with what is kept of them.
+struct FreeCounts: BitwiseCopyable {
+  var total: PageCount
+  /// Linux: `nr_free_highatomic`.
+  var highAtomic: PageCount
+  /// Linux: `NR_FREE_CMA_PAGES`.
+  var contiguous: PageCount
+  /// What the marks are higher by.
+  var boost: PageCount
+
+  /// Linux: `__zone_watermark_unusable_free()`.
+  func usable(by rules: AllocationRules) -> Int {
+    total.value - (rules.reachesReserves ? 0 : highAtomic.value)
   }
 }
 
@@ -51,9 +79,16 @@ struct FrameState<M: Machine>: BitwiseCopyable {
   /// Linux: `page_group_by_mobility_disabled`, reversed.
   var groupsByMobility = false
   let failures: Locked<FailureInjection>
-  /// Whether `failures` has any; read without its lock.
-  var isInjecting = false
+  /// What is watched, of which `failures` is one; read without a lock.
+  var debugging = FrameDebugging() {
+    didSet { servesFromLists = debugging.isEmpty }
+  }
   /// Whether a single frame that is in the CPU's lists may be had without any other look: not
   /// while each request is to be looked at.
-  var servesFromLists = true
+  private(set) var servesFromLists = true
+  /// Blocks of smaller orders have guards behind them, where that is watched.
+  var guardedOrder = Order.zero
+  var lastFailure: AllocationFailure?
+  var lastFault: FrameFault?
+  var faultCount = 0
 }

@@ -18,7 +18,14 @@ public struct ZoneStatistics: Sendable, BitwiseCopyable {
   public let free: PageCount
   /// In the CPUs' lists. Linux: the sum of `count` over `pagesets`.
   public let cached: PageCount
+  /// As the zone's size has them, without the boost.
   public let watermarks: Watermarks
+  /// What every mark is higher by just now. Linux: `boost`.
+  public let boost: PageCount
+  /// The frames of page blocks that are kept for who cannot wait. Linux: `reserved_highatomic`.
+  public let highAtomic: PageCount
+  /// In the zone's lists, of contiguous areas. Linux: `nr_free_cma`.
+  public let freeContiguous: PageCount
   /// By the highest zone a request may use. Linux: `protection`.
   public let reserves: PerZone
   /// Linux: `batch` and `high` of `pagesets`.
@@ -38,11 +45,16 @@ extension PageFrames {
         high = Int(lists.zones[kind.index].high)
       }
     }
+    let (counts, highAtomic) = zone.lists.withLock { (lists: inout BuddyLists) in
+      (lists.counts, lists.highAtomicPageCount)
+    }
     return ZoneStatistics(
       kind: kind, first: zone.first,
       spanned: zone.present.value == 0 ? .zero : zone.end - zone.first, present: zone.present,
-      managed: zone.managed, free: freePageCount(of: kind), cached: PageCount(cached),
-      watermarks: zone.watermarks, reserves: zone.reserves, cpuBatch: batch, cpuHigh: high)
+      managed: zone.managed, free: counts.total, cached: PageCount(cached),
+      watermarks: zone.watermarks, boost: counts.boost, highAtomic: highAtomic,
+      freeContiguous: counts.contiguous, reserves: zone.reserves, cpuBatch: batch,
+      cpuHigh: high)
   }
 
   /// The free blocks of an order, as /proc/buddyinfo shows them.
@@ -133,7 +145,7 @@ extension PageFrames {
     for index in 0...limit.index {
       let kind = ZoneKind(bits: UInt16(index))
       let zone = state.value.zones[index]
-      let needed = zone.watermarks.low.value + zone.reserves[limit]
+      let needed = zone.watermarks.low.value + zone.reserves[limit] + boost(of: kind).value
       if zone.managed.value > 0 && freePageCount(of: kind).value > needed { return true }
     }
     return false

@@ -19,8 +19,11 @@ import Reclaim
 extension Kernel {
   public func relieve(_ shortfall: Shortfall) -> Relief {
     if Reclaim(self).freeFilePages(for: shortfall) > .zero { return .progress }
-    if fileSystems.shrinkInodes(to: 0) { return .progress }
+    if shortfall.flags.contains(.mayCallFileSystems), fileSystems.shrinkInodes(to: 0) {
+      return .progress
+    }
     if mappings.shrink() { return .progress }
+    guard shortfall.mayKill else { return .none }
     return OutOfMemory(self).relieve(shortfall)
   }
 

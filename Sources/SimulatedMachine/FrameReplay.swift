@@ -67,6 +67,7 @@ public struct FrameReplay: Sendable {
       case .frameMapped: map(event)
       case .frameUnmapped: unmap(event)
       case .blockSplit: split(event)
+      case .frameFault: "a frame was misused"
       default: nil
       }
     return reason.map { Contradiction(event: event, reason: $0) }

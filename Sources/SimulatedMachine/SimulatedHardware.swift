@@ -58,7 +58,7 @@ final class SimulatedHardware<Format: PageTableFormat>: Sendable {
 
   /// Applies a frame event to the replay, and returns the frames that it freed.
   private func check(_ event: MemoryEvent, _ state: inout HardwareState) -> Range<UInt32>? {
-    guard (10..<20).contains(event.kind), options.violationResponse != .ignore else {
+    guard (10...20).contains(event.kind), options.violationResponse != .ignore else {
       return nil
     }
     if let contradiction = state.replay.apply(event) {

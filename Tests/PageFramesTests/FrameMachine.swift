@@ -17,12 +17,16 @@ struct FrameMachine {
   init(
     frameCount: Int, cpuCount: Int = 1, zones: ZoneLayout = .x86_64,
     directMapFrameCount: Int? = nil, initialContent: SimulationOptions.InitialContent = .zeroed,
-    minimumFreeKibibytes: Int? = nil, reserved: [Range<Int>] = []
+    minimumFreeKibibytes: Int? = nil, reserved: [Range<Int>] = [],
+    grouping: MobilityGrouping = .byMobility,
+    violations: SimulationOptions.ViolationResponse = .trap,
+    eventStorage: SimulationOptions.EventStorage = .kept
   ) throws {
     machine = TestMachine(
       SimulationOptions(
         frameCount: frameCount, directMapFrameCount: directMapFrameCount, cpuCount: cpuCount,
-        initialContent: initialContent))
+        initialContent: initialContent, violationResponse: violations,
+        eventStorage: eventStorage))
     var memory = BootMemory(limit: machine.directMap.limit)
     memory.add(from: PhysicalAddress(0), ByteCount(UInt64(frameCount) * 4096))
     for range in reserved {
@@ -31,7 +35,7 @@ struct FrameMachine {
         ByteCount(UInt64(range.count) * 4096))
     }
     frames = try PageFrames(machine: machine, memory: &memory, zones: zones, cpuCount: cpuCount)
-    frames.takeOver(&memory)
+    frames.takeOver(&memory, grouping: grouping)
     if let minimumFreeKibibytes { frames.setMarks(minimumFreeKibibytes: minimumFreeKibibytes) }
   }
 
