@@ -65,29 +65,18 @@ extension FileSystems {
     if byteCount == 0 { return 0 }
     lock(pipe)
     defer { unlock(pipe) }
-    while heap[pipe].byteCount == 0 {
-      if heap[pipe].writerCount == 0 { return 0 }
-      if heap[file].flags.contains(.nonBlocking) { throw .EAGAIN }
-      unlock(pipe)
-      let isAwoken = environment.sleepInterruptibly(on: readableKey(pipe))
-      lock(pipe)
-      guard isAwoken || heap[pipe].byteCount > 0 else { throw .EINTR }
-    }
+    guard try waitForBytes(pipe, waits: !heap[file].flags.contains(.nonBlocking)) else { return 0 }
     var done = 0
     while done < byteCount, heap[pipe].byteCount > 0 {
-      let place = Int(heap[pipe].readCount) & (Pipe.capacity - 1)
-      let offset = place & 4095
-      let count = min(min(byteCount - done, heap[pipe].byteCount), 4096 - offset)
-      let frame = PageFrameNumber(heap[pipe].frames[place >> 12])
+      let piece = firstPiece(of: pipe, byteCount: byteCount - done)
       let copied = copy(
-        from: bytes(of: frame), at: offset, byteCount: count, to: target.advanced(by: done))
-      heap[pipe].readCount += UInt64(copied)
+        from: bytes(of: piece.frame), at: piece.offset, byteCount: piece.byteCount,
+        to: target.advanced(by: done))
+      consume(copied, of: pipe)
       done += copied
-      if offset + copied == 4096 { dropPage(place >> 12, of: pipe) }
-      if copied < count { break }
+      if copied < piece.byteCount { break }
     }
-    environment.wake(writableKey(pipe))
-    readinessChanged(pipeKey(pipe), .output.union(.normalOutput))
+    tellRoom(in: pipe)
     guard done > 0 else { throw .EFAULT }
     return done
   }
@@ -108,26 +97,10 @@ extension FileSystems {
     defer { unlock(pipe) }
     var done = 0
     while done < byteCount {
-      guard heap[pipe].readerCount > 0 else {
-        if done > 0 { break }
-        throw .EPIPE
-      }
       let needed = byteCount <= Pipe.atomicByteCount ? byteCount - done : 1
-      guard heap[pipe].room >= needed else {
-        if heap[file].flags.contains(.nonBlocking) {
-          if done > 0 { break }
-          throw .EAGAIN
-        }
-        unlock(pipe)
-        let isAwoken = environment.sleepInterruptibly(on: writableKey(pipe))
-        lock(pipe)
-        guard isAwoken else {
-          if done > 0 { break }
-          throw .EINTR
-        }
-        continue
-      }
       do {
+        try waitForRoom(
+          in: pipe, byteCount: needed, waits: !heap[file].flags.contains(.nonBlocking))
         let count = try fillPage(
           of: pipe, from: source.advanced(by: done), byteCount: byteCount - done)
         done += count
@@ -139,8 +112,66 @@ extension FileSystems {
     return done
   }
 
+  /// Sleeps until there are bytes.
+  ///
+  /// - Precondition: the pipe is locked, and is so again when this returns.
+  /// - Returns: false where nobody writes any more.
+  /// - Throws: EAGAIN, EINTR.
+  func waitForBytes(_ pipe: Reference<Pipe>, waits: Bool) throws(Errno) -> Bool {
+    while heap[pipe].byteCount == 0 {
+      if heap[pipe].writerCount == 0 { return false }
+      guard waits else { throw .EAGAIN }
+      unlock(pipe)
+      let isAwoken = environment.sleepInterruptibly(on: readableKey(pipe))
+      lock(pipe)
+      guard isAwoken || heap[pipe].byteCount > 0 else { throw .EINTR }
+    }
+    return true
+  }
+
+  /// Sleeps until so many bytes fit.
+  ///
+  /// - Precondition: the pipe is locked, and is so again when this returns.
+  /// - Throws: EPIPE where nobody reads any more, EAGAIN, EINTR.
+  func waitForRoom(in pipe: Reference<Pipe>, byteCount: Int, waits: Bool) throws(Errno) {
+    while true {
+      guard heap[pipe].readerCount > 0 else { throw .EPIPE }
+      if heap[pipe].room >= byteCount { return }
+      guard waits else { throw .EAGAIN }
+      unlock(pipe)
+      let isAwoken = environment.sleepInterruptibly(on: writableKey(pipe))
+      lock(pipe)
+      guard isAwoken else { throw .EINTR }
+    }
+  }
+
+  /// The oldest bytes that lie in one page.
+  ///
+  /// - Parameter skipped: so many bytes are passed over; there are more.
+  func firstPiece(
+    of pipe: Reference<Pipe>, byteCount: Int, skipping skipped: Int = 0
+  ) -> (frame: PageFrameNumber, offset: Int, byteCount: Int) {
+    let place = (Int(heap[pipe].readCount) + skipped) & (Pipe.capacity - 1)
+    let offset = place & 4095
+    let count = min(min(byteCount, heap[pipe].byteCount - skipped), 4096 - offset)
+    return (PageFrameNumber(heap[pipe].frames[place >> 12]), offset, count)
+  }
+
+  /// Takes away bytes of the first piece.
+  func consume(_ byteCount: Int, of pipe: Reference<Pipe>) {
+    let place = Int(heap[pipe].readCount) & (Pipe.capacity - 1)
+    heap[pipe].readCount += UInt64(byteCount)
+    if place & 4095 + byteCount == 4096 { dropPage(place >> 12, of: pipe) }
+  }
+
+  /// Wakes who waits to write.
+  func tellRoom(in pipe: Reference<Pipe>) {
+    environment.wake(writableKey(pipe))
+    readinessChanged(pipeKey(pipe), .output.union(.normalOutput))
+  }
+
   /// Writes into the page where the pipe's data end, as much as it takes.
-  private func fillPage(
+  func fillPage(
     of pipe: Reference<Pipe>, from source: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
     let place = Int(heap[pipe].writtenCount) & (Pipe.capacity - 1)
@@ -157,6 +188,19 @@ extension FileSystems {
     environment.wake(readableKey(pipe))
     readinessChanged(pipeKey(pipe), .input.union(.normalInput))
     return copied
+  }
+
+  /// Takes the pages that so many more bytes will lie in.
+  ///
+  /// - Throws: ENOMEM.
+  func prepareRoom(in pipe: Reference<Pipe>, byteCount: Int) throws(Errno) {
+    let start = Int(heap[pipe].writtenCount)
+    for page in (start >> 12)...((start + byteCount - 1) >> 12) {
+      let slot = page & (Pipe.capacity >> 12 - 1)
+      if heap[pipe].frames[slot] == 0 {
+        heap[pipe].frames[slot] = try allocateFrames(.zero).value
+      }
+    }
   }
 
   /// Gives back a page that was read to its end, unless the writer is in it again.
@@ -184,12 +228,12 @@ extension FileSystems {
   }
 
   /// Keeps other tasks' transfers out, since copying may sleep. Linux: `pipe_lock()`.
-  private func lock(_ pipe: Reference<Pipe>) {
+  func lock(_ pipe: Reference<Pipe>) {
     while heap[pipe].isBusy { environment.sleep(on: busyKey(pipe)) }
     heap[pipe].isBusy = true
   }
 
-  private func unlock(_ pipe: Reference<Pipe>) {
+  func unlock(_ pipe: Reference<Pipe>) {
     heap[pipe].isBusy = false
     environment.wake(busyKey(pipe))
   }

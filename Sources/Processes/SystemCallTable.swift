@@ -38,6 +38,9 @@ extension Kernel {
     case .pipe: return try makePipe(at: call.first, flags: 0)
     case .pipe2: return try makePipe(at: call.first, flags: call.second)
     case .sendfile: return try sendFile(call)
+    case .splice: return try splice(call)
+    case .tee: return try tee(call)
+    case .vmsplice: return try spliceMemory(call)
     case .getdents64: return try listFolder(call)
     case .sync_file_range: return try synchronizeRange(call)
     case .readahead: return try readAhead(call)
@@ -283,7 +286,6 @@ extension Kernel {
 
     // In name only
     case .name_to_handle_at, .open_by_handle_at: return try refuse(number, .EOPNOTSUPP)
-    case .splice, .tee, .vmsplice: return try refuse(number, .EINVAL)
     case .mount, .umount2, .pivot_root, .kcmp, .swapon, .swapoff, .acct, .init_module,
       .finit_module, .delete_module, .kexec_load, .kexec_file_load, .iopl, .ioperm, .ptrace, .bpf,
       .userfaultfd, .fanotify_init, .lookup_dcookie, .nfsservctl:

@@ -17,9 +17,9 @@ not_ok() { # NAME REASON
   failures=$((failures + 1))
 }
 
-for program in files locks sockets; do
+for program in files locks sockets splice; do
   name="$program.c prints what it prints on Linux"
-  if ! gcc -O1 -w -static -o "$program" "$root/Tests/programs/$program.c"; then
+  if ! gcc -O1 -w -static -pthread -o "$program" "$root/Tests/programs/$program.c"; then
     not_ok "$name" "it cannot be compiled"
     continue
   fi
