@@ -18,7 +18,7 @@ public struct CacheStatistics {
   public let slabCount: Int
   /// The pages of all slabs, smaller ones too.
   public let pageCount: PageCount
-  /// The free objects in CPUs' lists or arrays.
+  /// The free objects in CPUs' lists or arrays, and in the depot.
   public let cachedObjectCount: Int
   /// The slabs with an object in use, as far as empty ones are kept apart.
   public let activeSlabCount: Int
@@ -60,12 +60,13 @@ extension ObjectHeap {
     if design == .slob { return live == 0 ? nil : unitStatistics(Int(live)) }
     return caches[cacheIndex].withLock { (cache: inout SlabCache) -> CacheStatistics? in
       guard let shape = cache.shape else { return nil }
+      let kept = cache.depotCount * Int(cache.geometry?.cpuListLimit ?? 0)
       return CacheStatistics(
         name: cache.name, activeObjectCount: cache.objectCount - cache.freeCount,
         objectCount: cache.objectCount,
         objectByteCount: ByteCount(UInt64(shape.objectByteCount)),
         objectsPerSlab: shape.objectsPerSlab, pagesPerSlab: shape.order.pageCount,
-        slabCount: cache.slabCount, pageCount: cache.pageCount, cachedObjectCount: cached,
+        slabCount: cache.slabCount, pageCount: cache.pageCount, cachedObjectCount: cached + kept,
         activeSlabCount: cache.slabCount - cache.empty.count,
         tunables: (cache.arrays?.limit ?? 0, cache.arrays?.batchCount ?? 0))
     }

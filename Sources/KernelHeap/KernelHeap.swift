@@ -19,33 +19,51 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
 
   /// Allocates bytes. No bytes have an address too, which nobody may use.
   ///
+  /// Inlined: 64 bytes and their `free(at:)` are 68 instructions instead of 91.
+  ///
   /// - Throws: `outOfMemory`; `tooLarge` beyond the page allocator's largest block.
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; may take cache, list and zone locks.
+  @inline(__always)
   public func allocate(
     _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized,
     urgency: FrameRequest.Urgency = .normal
   ) throws(AllocationError) -> HeapBlock {
-    if byteCount.value > UInt64(SlabGeometry.maximumObjectByteCount) {
+    // No bytes, and more than a class holds, are beyond the first step too.
+    if byteCount.value &- 1 < UInt64(SlabGeometry.maximumObjectByteCount), content != .zeroed {
+      let cacheIndex = objects.classCache(holding: Int(truncatingIfNeeded: byteCount.value))
+      let found = objects.popWithSize(cacheIndex)
+      if found.object != 0 {
+        objects.liveness.markLive(found.object, cacheIndex, found.byteCount, in: objects)
+        return HeapBlock(
+          PhysicalAddress(UInt64(found.object) << 3), ByteCount(UInt64(found.byteCount)),
+          cacheIndex: cacheIndex)
+      }
+    }
+    return try allocateSlowly(byteCount, content, urgency)
+  }
+
+  @inline(never)
+  private func allocateSlowly(
+    _ byteCount: ByteCount, _ content: FrameRequest.Content, _ urgency: FrameRequest.Urgency
+  ) throws(AllocationError) -> HeapBlock {
+    let asked = Int(truncatingIfNeeded: byteCount.value)
+    if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
+    guard byteCount.value <= UInt64(SlabGeometry.maximumObjectByteCount) else {
       return try allocatePages(byteCount, content, urgency)
     }
-    if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
-    let sizeClass = SizeClass(holding: Int(truncatingIfNeeded: byteCount.value))
-    let cacheIndex = sizeClass.cacheIndex
+    if objects.design == .slob { return try allocateUnits(byteCount, content, urgency) }
+    let sizeClass = SizeClass(holding: asked)
+    let (cacheIndex, size) = (sizeClass.cacheIndex, sizeClass.byteCount)
     var object = objects.pop(cacheIndex)
     if object == 0 {
-      if objects.design == .slob { return try allocateUnits(byteCount, content, urgency) }
-      object = try objects.allocateSlowly(
-        cacheIndex, sizeClass.name, sizeClass.byteCount, urgency)
+      object = try objects.allocateSlowly(cacheIndex, sizeClass.name, size, urgency)
     }
-    let size = sizeClass.byteCount
     objects.liveness.markLive(object, cacheIndex, size, in: objects)
-    let address = PhysicalAddress(UInt64(object) << 3)
-    let rounded = ByteCount(UInt64(size))
-    if content == .zeroed {
-      objects.machine.directMap.block(at: address, byteCount: rounded).clear()
-    }
-    return HeapBlock(address, rounded, cacheIndex: cacheIndex)
+    let block = HeapBlock(
+      PhysicalAddress(UInt64(object) << 3), ByteCount(UInt64(size)), cacheIndex: cacheIndex)
+    if content == .zeroed { bytes(of: block).clear() }
+    return block
   }
 
   /// Allocates bytes, and lets somebody free memory as long as there is none.
@@ -67,6 +85,24 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     }
   }
 
+  /// Gives bytes back that only their address is known of. Linux: `kfree()`.
+  ///
+  /// - Precondition: the address was surrendered, and nobody else frees it.
+  /// - Context: any; never sleeps.
+  @inline(__always)
+  public func free(at address: PhysicalAddress) {
+    let object = UInt32(truncatingIfNeeded: address.value >> 3)
+    let word = objects.links.slab(of: object).word
+    if word.isSlabOfClass {
+      objects.putBytes(object, word.cacheIndex)
+    } else {
+      freeSlowly(address)
+    }
+  }
+
+  @inline(never)
+  private func freeSlowly(_ address: PhysicalAddress) { free(adoptOther(address)) }
+
   /// Gives bytes back. Linux: `kfree()`.
   ///
   /// - Context: any; never sleeps.
@@ -87,19 +123,22 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   /// - Precondition: it was surrendered, and nobody else adopts it.
   @inline(__always)
   public func adopt(_ address: PhysicalAddress) -> HeapBlock {
-    if address == Self.emptyAddress { return HeapBlock(address, .zero) }
-    if objects.design == .slob { return adoptUnits(address) }
-    let links = objects.links
     let object = UInt32(truncatingIfNeeded: address.value >> 3)
-    let word = links.slab(of: object).word
-    if word.isSlab {
-      let index = word.cacheIndex - SlabCaches.typeCount
-      precondition(index >= 0, "an object with a type is not a block of bytes")
-      let size = SizeClass(index: index).byteCount
-      return HeapBlock(address, ByteCount(UInt64(size)), cacheIndex: word.cacheIndex)
-    }
-    precondition(address.offsetInFrame == .zero, "no heap block")
-    return HeapBlock(address, links.table[address.frame].order.pageCount.bytes)
+    let word = objects.links.slab(of: object).word
+    guard word.isSlabOfClass else { return adoptOther(address) }
+    let size = SizeClass(cacheIndex: word.cacheIndex).byteCount
+    return HeapBlock(address, ByteCount(UInt64(size)), cacheIndex: word.cacheIndex)
+  }
+
+  /// The token of an allocation that is no object of a class.
+  @inline(never)
+  private func adoptOther(_ address: PhysicalAddress) -> HeapBlock {
+    if address == Self.emptyAddress { return HeapBlock(address, .zero) }
+    let descriptor = objects.frames.table[address.frame]
+    if objects.design == .slob && descriptor.kind == .slab { return adoptUnits(address) }
+    precondition(
+      descriptor.kind == .plain && address.offsetInFrame == .zero, "no heap block")
+    return HeapBlock(address, descriptor.order.pageCount.bytes)
   }
 
   /// The bytes themselves.
@@ -128,11 +167,6 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   }
 
   private func adoptUnits(_ address: PhysicalAddress) -> HeapBlock {
-    let descriptor = objects.frames.table[address.frame]
-    guard descriptor.kind == .slab else {
-      precondition(address.offsetInFrame == .zero, "no heap block")
-      return HeapBlock(address, descriptor.order.pageCount.bytes)
-    }
     let asked = objects.unitByteCount(of: UInt32(truncatingIfNeeded: address.value >> 3))
     return HeapBlock(
       address, ByteCount(UInt64(asked)), cacheIndex: SizeClass(holding: asked).cacheIndex)

@@ -33,6 +33,12 @@ extension ObjectHeap {
       }
       precondition(free == cache.freeCount, "free objects are counted wrongly")
       let offset = UInt32(geometry.freeLinkOffset)
+      var kept = cache.depotFirst
+      for _ in 0..<cache.depotCount {
+        precondition(length(from: kept, offset) == geometry.cpuListLimit, "a list of the depot")
+        kept = freeLink(of: kept, offset + 4)
+      }
+      precondition(kept == 0, "the depot counts wrongly")
       for cpu in 0..<cpuCount {
         let list = lists[cpu * SlabCaches.count + cacheIndex]
         precondition(length(from: list.first, offset) == Int(list.count), "a list's length")

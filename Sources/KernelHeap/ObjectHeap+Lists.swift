@@ -12,30 +12,69 @@ extension ObjectHeap {
     Int(machine.currentCPU.value) &* SlabCaches.count &+ cacheIndex
   }
 
+  /// This CPU's list of a cache.
+  func list(_ cacheIndex: Int) -> UnsafeMutablePointer<CPUObjectList> {
+    // SAFETY: a CPU has `SlabCaches.count` lists, and caches have numbers below that.
+    unsafe state.value.firstList + listIndex(cacheIndex)
+  }
+
   /// Takes a free object off this CPU's list, 0 if it is empty.
   func pop(_ cacheIndex: Int) -> UInt32 {
-    let list = listIndex(cacheIndex)
-    let object = lists[list].first
+    // SAFETY: only this CPU reaches its lists.
+    let list = unsafe list(cacheIndex)
+    let object = unsafe list.pointee.first
     if object == 0 { return 0 }
-    lists[list].first = freeLink(of: object, lists[list].linkOffset)
-    lists[list].count &-= 1
+    unsafe list.pointee.first = freeLink(of: object, list.pointee.linkOffset)
+    unsafe list.pointee.count &-= 1
     return object
+  }
+
+  /// The same, with the bytes of such an object.
+  func popWithSize(_ cacheIndex: Int) -> (object: UInt32, byteCount: Int) {
+    // SAFETY: only this CPU reaches its lists.
+    (pop(cacheIndex), unsafe Int(list(cacheIndex).pointee.objectByteCount))
   }
 
   /// Puts an object on this CPU's list.
   func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
     liveness.markFree(object, cacheIndex, size, in: self)
-    let list = listIndex(cacheIndex)
-    if lists[list].count >= lists[list].limit {
-      return freeSlowly(object, cacheIndex, list, size)
+    // SAFETY: as above.
+    let list = unsafe list(cacheIndex)
+    if unsafe list.pointee.count >= list.pointee.limit {
+      return freeSlowly(object, cacheIndex, size)
     }
-    push(object, list)
+    unsafe push(object, list)
   }
 
-  private func push(_ object: UInt32, _ list: Int) {
-    setFreeLink(of: object, lists[list].linkOffset, to: lists[list].first)
-    lists[list].first = object
-    lists[list].count &+= 1
+  /// The same for bytes of a class, whose size is looked up where it is wanted.
+  func putBytes(_ object: UInt32, _ cacheIndex: Int) {
+    if liveness.isTracking {
+      return put(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount)
+    }
+    // SAFETY: as above.
+    let list = unsafe list(cacheIndex)
+    if unsafe list.pointee.count >= list.pointee.limit {
+      return freeSlowly(object, cacheIndex)
+    }
+    unsafe push(object, list)
+  }
+
+  private func push(_ object: UInt32, _ list: UnsafeMutablePointer<CPUObjectList>) {
+    // SAFETY: as above.
+    unsafe setFreeLink(of: object, list.pointee.linkOffset, to: list.pointee.first)
+    unsafe list.pointee.first = object
+    unsafe list.pointee.count &+= 1
+  }
+
+  @inline(never)
+  private func freeSlowly(_ object: UInt32, _ cacheIndex: Int) {
+    freeSlowly(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount)
+  }
+
+  /// The cache of the class that holds so many bytes, 1 to the largest.
+  func classCache(holding byteCount: Int) -> Int {
+    // SAFETY: the table has a byte for each such size.
+    unsafe Int(state.value.classes.load(fromByteOffset: (byteCount &- 1) &>> 3, as: UInt8.self))
   }
 
   /// Takes an object where this CPU's list has none. Linux: `___slab_alloc()`.
@@ -52,11 +91,14 @@ extension ObjectHeap {
 
   /// Gives an object back where this CPU's list has no room for it. Linux: `__slab_free()`.
   @inline(never)
-  func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ list: Int, _ size: Int) {
+  func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
     switch design {
     case .slub:
-      spill(cacheIndex, list, size)
-      push(object, list)
+      let list = listIndex(cacheIndex)
+      spill(cacheIndex, list)
+      setFreeLink(of: object, lists[list].linkOffset, to: lists[list].first)
+      lists[list].first = object
+      lists[list].count += 1
     case .slab: putInArray(object, cacheIndex)
     case .slob: giveUnits(object, cacheIndex, size)
     }

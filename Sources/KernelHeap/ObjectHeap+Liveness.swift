@@ -27,7 +27,11 @@ public enum Liveness {
 struct LivenessTable: BitwiseCopyable {
   private let bytes: MemoryBlock?
 
-  var isTracking: Bool { bytes != nil }
+  #if hasFeature(Embedded)
+    var isTracking: Bool { false }
+  #else
+    var isTracking: Bool { bytes != nil }
+  #endif
 
   init(_ liveness: Liveness) {
     switch liveness {
@@ -100,7 +104,7 @@ extension ObjectHeap {
         return 0..<(arrays.keepsNumbersInObject ? arrays.objectsPerSlab : 0)
       }
       let link = cache.geometry?.freeLinkOffset ?? 0
-      return link..<link + 4
+      return link..<link + 8
     }
     for offset in 0..<size where !own.contains(offset) {
       // SAFETY: a free object's bytes are the heap's.

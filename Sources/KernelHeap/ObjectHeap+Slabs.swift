@@ -9,7 +9,7 @@ import PageFrames
 // Between the CPUs' lists, the partial slabs and the page allocator, in the design `slub`.
 
 extension ObjectHeap {
-  var links: SlabLinks { SlabLinks(table: frames.table) }
+  var links: SlabLinks { SlabLinks(table: state.value.table) }
 
   /// Makes this CPU's list non-empty again, and takes its first object.
   ///
@@ -23,7 +23,7 @@ extension ObjectHeap {
       lists[list].count = lists[list].spareCount
       lists[list].spareFirst = 0
       lists[list].spareCount = 0
-    } else if let found = takePartial(cacheIndex, name, size, list) {
+    } else if let found = takeKept(cacheIndex, name, size, list) {
       lists[list].first = found.first
       lists[list].count = found.count
     } else {
@@ -38,18 +38,19 @@ extension ObjectHeap {
     return object
   }
 
-  /// Takes all free objects of a partial slab; it is full then. Linux: `get_partial_node()`.
-  private func takePartial(
+  /// Takes a list of the depot, or all free objects of a partial slab, which is full then.
+  ///
+  /// Linux: `get_partial_node()`.
+  private func takeKept(
     _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ list: Int
   ) -> (first: UInt32, count: UInt32)? {
     caches[cacheIndex].withLock { (cache: inout SlabCache) -> (first: UInt32, count: UInt32)? in
-      guard let geometry = cache.geometry, let slab = cache.partial.popFront(in: links) else {
-        return nil
-      }
+      guard let geometry = cache.geometry else { return nil }
       check(cache, name, size)
       // This CPU may never have seen the cache.
-      lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
-      lists[list].limit = geometry.cpuListLimit
+      begin(list, geometry)
+      if let first = takeFromDepot(&cache, geometry) { return (first, geometry.cpuListLimit) }
+      guard let slab = cache.partial.popFront(in: links) else { return nil }
       let word = SlabWord(raw: frames.table[slab].privateWord)
       let total = geometry.objectCount(frames.table[slab].order)
       let count = total - word.inUse
@@ -58,6 +59,36 @@ extension ObjectHeap {
       return (word.firstFree(in: slab), UInt32(count))
     }
   }
+
+  private func takeFromDepot(_ cache: inout SlabCache, _ geometry: SlabGeometry) -> UInt32? {
+    guard cache.depotCount > 0 else { return nil }
+    let first = cache.depotFirst
+    cache.depotFirst = freeLink(of: first, UInt32(geometry.freeLinkOffset) + 4)
+    cache.depotCount -= 1
+    state.value.idleByteCount.subtract(geometry.listByteCount)
+    return first
+  }
+
+  /// Keeps a full list for whoever needs one, unless too much is idle already: the CPUs would
+  /// move its objects into their slabs only to take them out again.
+  ///
+  /// Source: Bonwick and Adams, the depot, 2001.
+  private func keep(
+    _ first: UInt32, _ cacheIndex: Int
+  ) -> Bool {
+    caches[cacheIndex].withLock { (cache: inout SlabCache) in
+      guard let geometry = cache.geometry else { preconditionFailure("free before allocate") }
+      let idle = state.value.idleByteCount
+      guard idle.add(geometry.listByteCount, upTo: idleLimit) else { return false }
+      setFreeLink(of: first, UInt32(geometry.freeLinkOffset) + 4, to: cache.depotFirst)
+      cache.depotFirst = first
+      cache.depotCount += 1
+      return true
+    }
+  }
+
+  /// The bytes of free objects that may wait in depots: a 256th of the memory.
+  private var idleLimit: Int { Int(frames.managedPageCount.bytes.value >> 8) }
 
   /// Sets a cache up if this is its first allocation, on this CPU too.
   private func prepare(
@@ -74,9 +105,15 @@ extension ObjectHeap {
       cache.geometry = geometry
       return geometry
     }
-    lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
-    lists[list].limit = geometry.cpuListLimit
+    begin(list, geometry)
     return geometry
+  }
+
+  /// Lets a CPU keep objects of a cache.
+  private func begin(_ list: Int, _ geometry: SlabGeometry) {
+    lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
+    lists[list].objectByteCount = UInt32(geometry.objectByteCount)
+    lists[list].limit = geometry.cpuListLimit
   }
 
   /// Traps if a cache is already that of another type.
@@ -163,20 +200,21 @@ extension ObjectHeap {
   /// Makes room in this CPU's list, which is as long as it may be.
   ///
   /// Linux: `put_cpu_partial()`.
-  func spill(_ cacheIndex: Int, _ list: Int, _ size: Int) {
+  func spill(_ cacheIndex: Int, _ list: Int) {
     if lists[list].limit == 0 {
       // This CPU has never allocated of this cache.
       let found = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.geometry }
       guard let geometry = found else { preconditionFailure("free before allocate") }
-      lists[list].linkOffset = UInt32(geometry.freeLinkOffset)
-      lists[list].limit = geometry.cpuListLimit
+      begin(list, geometry)
       return
     }
     let old = lists[list].spareFirst
+    let oldCount = lists[list].spareCount
     lists[list].spareFirst = lists[list].first
     lists[list].spareCount = lists[list].count
     lists[list].first = 0
     lists[list].count = 0
+    if oldCount == lists[list].limit && keep(old, cacheIndex) { return }
     giveBack(old, cacheIndex)
   }
 
@@ -187,6 +225,7 @@ extension ObjectHeap {
       guard let geometry = cache.geometry else { preconditionFailure("free before allocate") }
       let links = links
       let offset = UInt32(geometry.freeLinkOffset)
+      let minimum = geometry.minimumPartialCount
       var count = 0
       var next = first
       while next != 0 {
@@ -194,15 +233,12 @@ extension ObjectHeap {
         next = freeLink(of: object, offset)
         let (slab, found) = links.slab(of: object)
         precondition(found.isSlab(of: cacheIndex), "free of what is free, or of another type")
-        var word = found
-        word.free(object, in: slab)
-        if word.inUse == 0 && cache.partial.count >= geometry.minimumPartialCount {
-          cache.freeCount += count
-          count = 0
-          discard(slab, wasListed: found.firstFree(in: slab) != 0, from: &cache, geometry)
+        let word = found.freeing(object, in: slab)
+        let firstFree = found.firstFree(in: slab)
+        if word.isUnused && cache.partial.count >= minimum {
+          discard(slab, wasListed: firstFree != 0, from: &cache, geometry)
           continue
         }
-        let firstFree = found.firstFree(in: slab)
         setFreeLink(of: object, offset, to: firstFree)
         links.table[slab].privateWord = word.raw
         count &+= 1
@@ -245,6 +281,13 @@ extension ObjectHeap {
     lists[list].spareCount = 0
     giveBack(active, cacheIndex)
     giveBack(spare, cacheIndex)
+    while true {
+      let kept = caches[cacheIndex].withLock { (cache: inout SlabCache) in
+        takeFromDepot(&cache, geometry)
+      }
+      guard let kept else { break }
+      giveBack(kept, cacheIndex)
+    }
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       var next = cache.partial.first
       while let slab = next {

@@ -37,9 +37,14 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
       at: PhysicalAddress(0), byteCount: ByteCount(machine.directMap.limit.value)
     ).unsafeBase
     let listBytes = MemoryLayout<CPUObjectList>.stride * count * cpuCount
+    let listBlock = try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine)
     let lists = ResidentArray(
-      repeating: CPUObjectList(), count: count * cpuCount,
-      in: try memory.allocateBlock(ByteCount(UInt64(listBytes)), on: machine))
+      repeating: CPUObjectList(), count: count * cpuCount, in: listBlock)
+    let classBlock = try memory.allocateBlock(ByteCount(UInt64(SizeClass.tableCount)), on: machine)
+    for place in 0..<SizeClass.tableCount {
+      let sizeClass = SizeClass(holding: place * 8 + 8)
+      classBlock.store(UInt8(truncatingIfNeeded: sizeClass.cacheIndex), at: place)
+    }
     let caches = try Self.makeCaches(count, &memory, machine)
     let arrays = try Self.makeArrays(design == .slab ? count * cpuCount : 0, &memory, machine)
     let unitsBytes = ByteCount(UInt64(Locked<UnitLists>.byteCount))
@@ -50,9 +55,12 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
     state = Resident(
       // SAFETY: only kept.
       placing: unsafe HeapState(
-        machine: machine, base: base, lists: lists, frames: frames, caches: caches,
-        cpuCount: cpuCount, liveness: LivenessTable(liveness), design: design, arrays: arrays,
-        units: units),
+        machine: machine, base: base, lists: lists,
+        firstList: listBlock.unsafeBase.assumingMemoryBound(to: CPUObjectList.self),
+        classes: classBlock.unsafeBase, frames: frames, table: frames.table,
+        caches: caches, cpuCount: cpuCount, liveness: LivenessTable(liveness), design: design,
+        arrays: arrays, units: units,
+        idleByteCount: IdleByteCount(in: try memory.allocateBlock(ByteCount(64), on: machine))),
       in: try memory.allocateBlock(stateBytes, on: machine))
   }
 
@@ -169,7 +177,13 @@ struct HeapState<M: Machine>: BitwiseCopyable {
   let base: UnsafeMutableRawPointer
   /// By CPU and cache.
   let lists: ResidentArray<CPUObjectList>
+  /// The same without a check of the index, for the first step of each call.
+  let firstList: UnsafeMutablePointer<CPUObjectList>
+  /// For each 8 bytes of a size the cache of its class.
+  let classes: UnsafeMutableRawPointer
   let frames: PageFrames<M>
+  /// That of the frames, a load nearer.
+  let table: FrameTable
   let caches: ResidentArray<Locked<SlabCache>>
   let cpuCount: Int
   let liveness: LivenessTable
@@ -178,4 +192,6 @@ struct HeapState<M: Machine>: BitwiseCopyable {
   let arrays: ResidentArray<UInt32>
   /// In `slob`.
   let units: Locked<UnitLists>
+  /// In `slub`.
+  let idleByteCount: IdleByteCount
 }

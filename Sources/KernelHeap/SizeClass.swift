@@ -41,6 +41,14 @@ struct SizeClass: Equatable, BitwiseCopyable {
 
   var cacheIndex: Int { SlabCaches.typeCount &+ index }
 
+  /// The class of a cache.
+  ///
+  /// - Precondition: it is one of a class.
+  init(cacheIndex: Int) { self.init(index: cacheIndex &- SlabCaches.typeCount) }
+
+  /// The sizes that are told apart, 8 bytes from each other.
+  static var tableCount: Int { SlabGeometry.maximumObjectByteCount / 8 }
+
   /// Linux's where it has the size, and made like them where it has not.
   var name: StaticString {
     switch index {

@@ -17,10 +17,10 @@ public enum SlabCaches {
 
 /// What one cache knows of its slabs; reached under its lock.
 ///
-/// A slab is *full* while all its objects are with callers or in CPUs' lists; then nothing but
-/// its frames' descriptors knows it. Otherwise it is on the list of partial slabs.
+/// A slab is *full* while all its objects are with callers, in CPUs' lists or in the depot; then
+/// nothing but its frames' descriptors knows it. Otherwise it is on the list of partial slabs.
 ///
-/// Linux: `struct kmem_cache` and `struct kmem_cache_node`.
+/// Linux: `struct kmem_cache` and `struct kmem_cache_node`; since 6.18 `struct node_barn`.
 struct SlabCache {
   var name: StaticString = ""
   /// What an object was asked to hold; 0 until the first allocation.
@@ -31,6 +31,10 @@ struct SlabCache {
   var arrays: ArrayGeometry?
   /// Slabs that have free objects.
   var partial = LinkedList<PageFrameNumber>()
+  /// Lists that CPUs had no room for, each as long as a CPU's may be; linked through their first
+  /// objects. 0 for none.
+  var depotFirst: UInt32 = 0
+  var depotCount = 0
   /// Slabs all of whose objects are free, where they are kept apart: in `slab`.
   var empty = LinkedList<PageFrameNumber>()
   /// What the last slab began with, in cache lines.
@@ -58,7 +62,8 @@ struct SlabCache {
 /// What the descriptors of a slab's frames say about it, in their private words.
 ///
 ///     first frame   │ 0 │ first free (13) │ in use (11) │ cache (7) │
-///     others        │ 1 │ number of the first frame (31)            │
+///     others        │ 1 │ 0 │ number of the first frame (30)        │
+///     cut at will   │ 1 │ 1 │ see `UnitWord`                        │
 ///
 /// Linux: `slab->freelist`, `slab->inuse`, `slab->slab_cache`.
 struct SlabWord: BitwiseCopyable {
@@ -77,8 +82,8 @@ struct SlabWord: BitwiseCopyable {
   /// The first frame of the slab, for the word of one of its others.
   ///
   /// - Precondition: `isOther`.
-  var head: PageFrameNumber { PageFrameNumber(raw & 0x7FFF_FFFF) }
-  var isOther: Bool { raw >> 31 != 0 }
+  var head: PageFrameNumber { PageFrameNumber(raw & 0x3FFF_FFFF) }
+  var isOther: Bool { raw >> 30 == 2 }
 
   /// Whether the frame is a slab's first, of which an object is in use.
   var isSlab: Bool { raw >> 31 == 0 && inUse > 0 }
@@ -86,6 +91,12 @@ struct SlabWord: BitwiseCopyable {
   /// The same, and the slab is of this cache.
   func isSlab(of cacheIndex: Int) -> Bool {
     raw & 0x8000_007F == UInt32(truncatingIfNeeded: cacheIndex) && raw & 0x3FF80 != 0
+  }
+
+  /// Whether the frame is the first of a slab whose objects are bytes of some class.
+  var isSlabOfClass: Bool {
+    (raw & 0x8000_007F) &- UInt32(truncatingIfNeeded: SlabCaches.typeCount)
+      < UInt32(truncatingIfNeeded: SizeClass.count)
   }
 
   var cacheIndex: Int { Int(raw & 0x7F) }
@@ -101,13 +112,16 @@ struct SlabWord: BitwiseCopyable {
     return distance == 0 ? 0 : SlabLinks.start(of: head) &+ distance &- 1
   }
 
-  /// Makes an object the first free one.
+  /// The word after an object became the first free one.
   ///
   /// - Precondition: one is in use, and the object lies in the slab.
-  mutating func free(_ object: UInt32, in head: PageFrameNumber) {
+  func freeing(_ object: UInt32, in head: PageFrameNumber) -> SlabWord {
     let distance = object &- SlabLinks.start(of: head) &+ 1
-    raw = ((raw & 0x3FFFF) &- (1 << 7)) | distance << 18
+    return SlabWord(raw: ((raw & 0x3FFFF) &- (1 << 7)) | distance << 18)
   }
+
+  /// Whether a slab's word says that nothing of it is in use.
+  var isUnused: Bool { raw & 0x3FF80 == 0 }
 }
 
 /// Slabs are linked through the descriptors of their first frames.
@@ -167,5 +181,6 @@ struct CPUObjectList: BitwiseCopyable {
   var spareCount: UInt32 = 0
   /// Objects taken on this CPU less those given back on it, where nothing else counts them.
   var liveCount: UInt32 = 0
-  private var unused: UInt32 = 0
+  /// The bytes of an object; 0 until the first allocation.
+  var objectByteCount: UInt32 = 0
 }

@@ -63,6 +63,9 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
   /// a whole one is not over its limit at once.
   var cpuListLimit: UInt32 { UInt32(max(cpuObjectCount / 2, objectsPerSlab)) }
 
+  /// The bytes of the objects of a full list.
+  var listByteCount: Int { Int(cpuListLimit) * objectByteCount }
+
   /// Linux: `calculate_order()`.
   private static func order(of size: Int, cpuCount: Int) -> Order {
     let bitsOfCount = Int.bitWidth - cpuCount.leadingZeroBitCount

@@ -77,5 +77,8 @@ struct UnitWord: BitwiseCopyable {
     list = UnitListKind(rawValue: raw >> 24 & 3) ?? .large
   }
 
-  var raw: UInt32 { UInt32(truncatingIfNeeded: freeCount | first << 12) | list.rawValue << 24 }
+  /// The two highest bits are those of no slab's word.
+  var raw: UInt32 {
+    UInt32(truncatingIfNeeded: freeCount | first << 12) | list.rawValue << 24 | 3 << 30
+  }
 }

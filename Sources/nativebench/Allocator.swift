@@ -49,7 +49,7 @@ struct QuireAllocator: Allocator {
     } catch { return 0 }
   }
 
-  func give(_ address: UInt) { heap.free(heap.adopt(PhysicalAddress(UInt64(address)))) }
+  func give(_ address: UInt) { heap.free(at: PhysicalAddress(UInt64(address))) }
 
   @inline(__always)  // So that a constant order is one, as it is where the kernel asks.
   func takePages(_ order: Order) -> UInt {
