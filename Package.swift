@@ -24,7 +24,7 @@ let units: [Target.Dependency] = ["MemoryUnits", "IntrusiveStructures", "MemoryE
 let hardware: [Target.Dependency] = units + ["Machine", "PageTableFormats"]
 let mechanisms: [Target.Dependency] = hardware + ["PageFrames", "KernelHeap", "PageTables"]
 let management: [Target.Dependency] =
-  mechanisms + ["KernelMappings", "AddressSpaces", "Reclaim", "OutOfMemory"]
+  mechanisms + ["KernelMappings", "AddressSpaces", "Compaction", "Reclaim", "OutOfMemory"]
 
 let package = Package(
   name: "quire",
@@ -69,12 +69,15 @@ let package = Package(
     // L4
     layer("AddressSpaces", on: mechanisms),
     // L5
+    layer("Compaction", on: mechanisms + ["AddressSpaces"]),
     layer("Reclaim", on: mechanisms + ["AddressSpaces"]),
     layer("OutOfMemory", on: mechanisms + ["AddressSpaces"]),
     layer("MemoryManagement", on: mechanisms + ["KernelMappings", "AddressSpaces"]),
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
-    layer("FileSystems", on: mechanisms + ["KernelMappings", "AddressSpaces", "LinuxABI"]),
+    layer(
+      "FileSystems",
+      on: mechanisms + ["KernelMappings", "AddressSpaces", "Compaction", "LinuxABI"]),
     suite(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),

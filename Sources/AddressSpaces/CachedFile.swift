@@ -3,6 +3,7 @@
 import IntrusiveStructures
 import KernelHeap
 import MemoryUnits
+import PageFrames
 
 /// A file as memory sees it: its pages that are in RAM and the areas that map it.
 ///
@@ -17,6 +18,8 @@ public struct CachedFile: HeapObject {
     case disk
     /// Pages begin as zeros and live in memory only. Linux: shmem.
     case memory
+    /// Pages are frames of a buffer for devices: there from the beginning to the end.
+    case buffer
   }
 
   /// The file's size in bytes.
@@ -45,6 +48,11 @@ public struct CachedFile: HeapObject {
   var previousDirty = Link<CachedFile>(nil)
   /// A transfer to the disk failed, and nobody was told yet. Linux: `AS_EIO`.
   var hasWriteError = false
+
+  /// Of a buffer in a row: its frames, and the contiguous area that they go back to.
+  var range = FrameRange(first: PageFrameNumber(0), count: .zero)
+  var area = CachedFile.noArea
+  static var noArea: UInt8 { .max }
 
   /// Where a transfer of several pages failed: there pages are read one at a time, so that a
   /// damaged one does not take its neighbours with it.

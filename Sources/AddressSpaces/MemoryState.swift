@@ -42,6 +42,10 @@ public struct MemoryState: BitwiseCopyable {
   public var stolenCount: UInt64 = 0
   /// Frames whose contents were moved, and those that could not be.
   public internal(set) var migration = MigrationCounts()
+  /// What compaction counts and remembers.
+  public var compaction = CompactionState()
+  /// Somebody is moving pages out of a contiguous area; others wait for their turn.
+  public var isAreaBeingEmptied = false
   /// What the administrator may set.
   public var policy = MemoryPolicy()
 

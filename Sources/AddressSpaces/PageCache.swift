@@ -47,6 +47,7 @@ extension AddressSpaces {
   public func release(_ file: Reference<CachedFile>) {
     heap[file].users -= 1
     guard heap[file].users == 0 else { return }
+    if heap[file].backing == .buffer { freeBuffer(file) }
     while let (index, _) = heap[file].pages.next(from: 0, in: nodes) {
       dropPage(of: file, index: index)
     }
@@ -102,6 +103,8 @@ extension AddressSpaces {
     _ file: Reference<CachedFile>, index: UInt64
   ) throws(MemoryError) -> PageLookUp {
     guard let entry = heap[file].pages.entry(at: index, in: nodes) else {
+      // A buffer's pages are all there.
+      if heap[file].backing == .buffer { throw .badAddress }
       if heap[file].backing == .memory { return .present(try zeroPage(of: file, index: index)) }
       try readAhead(file, from: index)
       return .sleptForDisk
@@ -141,7 +144,7 @@ extension AddressSpaces {
       throw .noSpace
     }
     do {
-      try enter(frame, in: file, index: index)
+      try enterPage(frame, in: file, index: index)
     } catch {
       uncharge(file)
       throw error
@@ -239,7 +242,7 @@ extension AddressSpaces {
     do {
       while entered < run.count {
         let frame = run.first + PageCount(entered)
-        try enter(frame, in: file, index: index + UInt64(entered))
+        try enterPage(frame, in: file, index: index + UInt64(entered))
         frames.table[frame].flags.insert(.locked)
         entered += 1
       }
@@ -294,7 +297,7 @@ extension AddressSpaces {
   /// Enters a new frame in a file's table and in the list of file pages.
   ///
   /// - Throws: `outOfMemory`; the frame is then freed.
-  private func enter(
+  func enterPage(
     _ frame: PageFrameNumber, in file: Reference<CachedFile>, index: UInt64
   ) throws(MemoryError) {
     do {
@@ -310,7 +313,7 @@ extension AddressSpaces {
     if heap[file].backing == .disk {
       memory.value.filePageCount += PageCount(1)
       pushFilePage(frame)
-    } else {
+    } else if heap[file].backing == .memory {
       memory.value.sharedPageCount += PageCount(1)
     }
   }
@@ -326,7 +329,7 @@ extension AddressSpaces {
     if heap[file].backing == .disk {
       memory.value.filePageCount -= PageCount(1)
       removeFilePage(frame)
-    } else {
+    } else if heap[file].backing == .memory {
       memory.value.sharedPageCount -= PageCount(1)
       uncharge(file)
     }

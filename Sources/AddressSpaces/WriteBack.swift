@@ -73,6 +73,15 @@ extension AddressSpaces {
     while heap[file].writebackCount > .zero { environment.sleep(on: Self.writtenKey(file)) }
   }
 
+  /// Waits until no page of a file is on its way to the disk.
+  ///
+  /// - Context: may sleep. Linux: `filemap_fdatawait()`.
+  public func awaitWrites(of file: Reference<CachedFile>) {
+    heap[file].users += 1
+    defer { release(file) }
+    while heap[file].writebackCount > .zero { environment.sleep(on: Self.writtenKey(file)) }
+  }
+
   /// Tells that a page has arrived on the disk, or never will. Context: any.
   public func writeCompleted(
     _ file: Reference<CachedFile>, frame: PageFrameNumber, succeeded: Bool
@@ -100,7 +109,7 @@ extension AddressSpaces {
   /// Waits until the contents of a frame are neither on their way in nor out.
   ///
   /// - Context: may sleep; whoever calls looks again.
-  func waitForFrame(_ frame: PageFrameNumber) {
+  public func waitForFrame(_ frame: PageFrameNumber) {
     frames.retain(frame)
     environment.sleep(on: .frame(frame))
     _ = frames.release(frame)

@@ -12,6 +12,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
   case descriptors, standardInput, standardOutput, standardError
   case sharedMemory
   case pseudoTerminalMaker, pseudoTerminals
+  case bufferHeaps
 
   /// - Precondition: the number is one of an inode of /dev.
   init(number: UInt64) {
@@ -22,7 +23,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
   }
 
   /// The first and the last entry of the folder.
-  static var entries: ClosedRange<UInt8> { DeviceNode.null.rawValue...pseudoTerminals.rawValue }
+  static var entries: ClosedRange<UInt8> { DeviceNode.null.rawValue...bufferHeaps.rawValue }
 
   var name: StaticString {
     switch self {
@@ -41,6 +42,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
     case .sharedMemory: "shm"
     case .pseudoTerminalMaker: "ptmx"
     case .pseudoTerminals: "pts"
+    case .bufferHeaps: "dma_heap"
     }
   }
 
@@ -48,7 +50,7 @@ enum DeviceNode: UInt8, BitwiseCopyable {
     switch self {
     case .folder: FileMode(.folder, permissions: 0o755)
     case .sharedMemory: FileMode(.folder, permissions: 0o1777)
-    case .pseudoTerminals: FileMode(.folder, permissions: 0o755)
+    case .pseudoTerminals, .bufferHeaps: FileMode(.folder, permissions: 0o755)
     case .null, .zero, .full, .random, .urandom, .terminal,
       .pseudoTerminalMaker:
       FileMode(.characterDevice, permissions: 0o666)
@@ -97,8 +99,10 @@ extension FileSystems {
   func deviceChild(
     _ name: FileName, of folder: Reference<Inode>
   ) throws(Errno) -> Reference<Inode> {
-    guard DeviceNode(number: heap[folder].number) == .folder else {
-      return try pseudoTerminalChild(name, of: folder)
+    switch DeviceNode(number: heap[folder].number) {
+    case .folder: break
+    case .bufferHeaps: return try bufferHeapChild(name)
+    default: return try pseudoTerminalChild(name, of: folder)
     }
     for raw in DeviceNode.entries {
       guard let node = DeviceNode(rawValue: raw), name.equals(node.name) else { continue }
@@ -122,6 +126,7 @@ extension FileSystems {
     case (1, 5): return .zero
     case (1, 7): return .full
     case (1, 8), (1, 9): return .random
+    case (BufferHeap.major, _): return .special(.bufferHeap)
     default: throw .ENXIO
     }
   }

@@ -158,6 +158,7 @@ extension FileSystems {
     let node = DeviceNode(number: heap[folder].number)
     let entries = DeviceNode.entries
     if node == .pseudoTerminals, start >= 2 { return listTerminals(from: start, &listing) }
+    if node == .bufferHeaps, start >= 2 { return listBufferHeaps(from: start, &listing) }
     let count = node == .folder ? UInt64(entries.count) + 2 : 2
     while position < count {
       let isAdded: Bool
@@ -174,7 +175,9 @@ extension FileSystems {
       guard isAdded else { break }
       position += 1
     }
-    guard node == .pseudoTerminals, position == 2 else { return position }
+    guard position == 2, count == 2 else { return position }
+    if node == .bufferHeaps { return listBufferHeaps(from: position, &listing) }
+    guard node == .pseudoTerminals else { return position }
     return listTerminals(from: position, &listing)
   }
 }

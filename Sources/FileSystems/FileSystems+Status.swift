@@ -93,6 +93,7 @@ extension FileSystems {
   ) throws(Errno) -> UInt64 {
     let base: UInt64
     switch heap[file].behaviour {
+    case .special(.buffer): return try seekBuffer(file, to: offset, from: origin)
     case .pipe, .socket, .standardInput, .standardOutput, .standardError, .absent, .special:
       throw .ESPIPE
     case .pathOnly: throw .EBADF

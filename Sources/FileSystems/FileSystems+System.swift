@@ -5,6 +5,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// The tree of /sys. Linux: `fs/sysfs`, `fs/kernfs`.
 extension FileSystems {
@@ -46,9 +47,13 @@ extension FileSystems {
     SystemNode(file, instance: SystemNode.limit(file) > 1 ? instance : folder.instance)
   }
 
-  /// A disk's folder is there if the machine has the disk.
+  /// The folder of a disk or an area is there if the machine has it.
   private func exists(_ node: SystemNode) -> Bool {
-    node.file != .disk || hasDisk(Int(node.instance))
+    switch node.file {
+    case .disk: hasDisk(Int(node.instance))
+    case .contiguousArea: Int(node.instance) < frames.contiguousAreaCount
+    default: true
+    }
   }
 
   /// Whether the machine has a disk.
@@ -64,12 +69,12 @@ extension FileSystems {
     try prepend("/sys", to: &path)
   }
 
-  /// Lists a folder of /sys; positions are: 0 and 1 the dots, then four for each file by number.
+  /// Lists a folder of /sys; positions are: 0 and 1 the dots, then eight for each file by number.
   func listSystem(
     _ folder: Reference<Inode>, from start: UInt64, _ listing: inout FolderListing
   ) -> UInt64 {
     let node = SystemNode(heap[folder].number)
-    let end = (UInt64(SystemFile.numbers.upperBound) + 1) * 4
+    let end = (UInt64(SystemFile.numbers.upperBound) + 1) * UInt64(SystemNode.largest)
     var position = start
     while position < end {
       guard listSystemFile(at: position, of: node, &listing) else { return position }
@@ -87,8 +92,8 @@ extension FileSystems {
         inode: node.number, next: position + 1, kind: FileMode.folder.entryKind,
         name: position == 0 ? "." : "..")
     }
-    let instance = UInt8(position & 3)
-    guard let file = SystemFile(rawValue: UInt8(position >> 2)),
+    let instance = UInt8(position & 7)
+    guard let file = SystemFile(rawValue: UInt8(position >> 3)),
       file.entry?.folder == node.file, instance < SystemNode.limit(file)
     else { return true }
     let child = child(file, instance, of: node)

@@ -10,7 +10,7 @@ import PageFrames
 
 /// /proc/meminfo, line by line in the order of Linux 6.12.
 ///
-/// Every number is counted. Lines of what is configured out on Linux (huge pages, CMA, zswap,
+/// Every number is counted. Lines of what is configured out on Linux (huge pages, zswap,
 /// failing memory) are left out as there.
 extension FileSystems {
   /// Linux: `meminfo_proc_show()`.
@@ -49,6 +49,8 @@ extension FileSystems {
     line("VmallocUsed:", environment.mappings.areas.memoryPageCount, &writer)
     put("VmallocChunk:", 0, &writer)
     put("Percpu:", 0, &writer)
+    line("CmaTotal:", frames.contiguousPageCount, &writer)
+    line("CmaFree:", frames.freeContiguousPageCount, &writer)
     writeDirectMap(to: &writer)
   }
 

@@ -9,7 +9,7 @@ import PageFrames
 
 /// /proc/vmstat, in the order of Linux 6.12.
 ///
-/// Lines of what is configured out on Linux (NUMA, CMA, huge pages, balloons) are left out as
+/// Lines of what is configured out on Linux (NUMA, huge pages, balloons) are left out as
 /// there.
 extension FileSystems {
   /// Linux: `vmstat_show()`.
@@ -25,7 +25,7 @@ extension FileSystems {
     value("nr_zone_write_pending", census.dirty.value + census.writeback.value, &writer)
     value("nr_mlock", census.memoryLocked.value, &writer)
     value("nr_bounce", 0, &writer)
-    value("nr_free_cma", 0, &writer)
+    value("nr_free_cma", frames.freeContiguousPageCount.value, &writer)
     writeNodeStatistics(census, indent: 0, to: &writer)
     let dirtyable = dirtyablePageCount
     value("nr_dirty_threshold", dirtyable / 5, &writer)
@@ -145,6 +145,7 @@ extension FileSystems {
     value("drop_pagecache", Int(state.value.settings.pageCacheDropCount), &writer)
     value("drop_slab", Int(state.value.settings.objectDropCount), &writer)
     value("oom_kill", Int(environment.activity.memoryKillCount), &writer)
+    writeMoves(to: &writer)
     value("unevictable_pgs_culled", 0, &writer)
     value("unevictable_pgs_scanned", 0, &writer)
     value("unevictable_pgs_rescued", 0, &writer)
@@ -154,6 +155,33 @@ extension FileSystems {
     value("unevictable_pgs_stranded", 0, &writer)
     value("direct_map_level2_splits", 0, &writer)
     value("direct_map_level3_splits", 0, &writer)
+  }
+
+  /// Migration, compaction and contiguous areas.
+  private func writeMoves(to writer: inout TextWriter<Environment>) {
+    let migration = environment.memory.value.migration
+    let compaction = environment.memory.value.compaction
+    value("pgmigrate_success", Int(migration.succeededCount), &writer)
+    value("pgmigrate_fail", Int(migration.failedCount), &writer)
+    value("thp_migration_success", 0, &writer)
+    value("thp_migration_fail", 0, &writer)
+    value("thp_migration_split", 0, &writer)
+    value("compact_migrate_scanned", Int(compaction.migrateScannedCount), &writer)
+    value("compact_free_scanned", Int(compaction.freeScannedCount), &writer)
+    value("compact_isolated", Int(compaction.isolatedCount), &writer)
+    value("compact_stall", Int(compaction.stallCount), &writer)
+    value("compact_fail", Int(compaction.failureCount), &writer)
+    value("compact_success", Int(compaction.successCount), &writer)
+    value("compact_daemon_wake", 0, &writer)
+    value("compact_daemon_migrate_scanned", 0, &writer)
+    value("compact_daemon_free_scanned", 0, &writer)
+    var (succeeded, failed) = (0, 0)
+    for index in 0..<frames.contiguousAreaCount {
+      succeeded += Int(frames.contiguousArea(index).successCount)
+      failed += Int(frames.contiguousArea(index).failureCount)
+    }
+    value("cma_alloc_success", succeeded, &writer)
+    value("cma_alloc_fail", failed, &writer)
   }
 
   private func writeZoneEvent(

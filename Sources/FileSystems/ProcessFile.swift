@@ -23,7 +23,7 @@ enum ProcessFile: UInt8, BitwiseCopyable {
   case dirtyRatio, dirtyBackgroundRatio, dirtyBytes, dirtyBackgroundBytes
   case dirtyExpiry, dirtyInterval, cachePressure, swapCluster
   case administratorReserve, userReserve, panicOnShortage, killAllocator, dumpTasks
-  case dropCaches
+  case dropCaches, compactMemory, fragmentationThreshold
   // /proc/sys/fs
   case fileLimit, fileCount, descriptorLimit, pipeLimit
   // /proc/PID
@@ -110,6 +110,8 @@ enum ProcessFile: UInt8, BitwiseCopyable {
     case .killAllocator: .text("oom_kill_allocating_task", .memorySettings)
     case .dumpTasks: .text("oom_dump_tasks", .memorySettings)
     case .dropCaches: .text("drop_caches", .memorySettings, 0o200)
+    case .compactMemory: .text("compact_memory", .memorySettings, 0o200)
+    case .fragmentationThreshold: .text("extfrag_threshold", .memorySettings, 0o644)
     case .fileLimit: .text("file-max", .fileSettings)
     case .fileCount: .text("file-nr", .fileSettings)
     case .descriptorLimit: .text("nr_open", .fileSettings)

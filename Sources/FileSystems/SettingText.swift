@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import Compaction
 import KernelHeap
 import LinuxABI
 import Machine
@@ -44,6 +45,8 @@ extension FileSystems {
     case .fileCount:
       writer.put(state.value.openFileCount)
       writer.put("\t0\t9223372036854775807")
+    case .fragmentationThreshold:
+      writer.put(UInt64(environment.memory.value.compaction.threshold))
     case .descriptorLimit: writer.put("1048576")
     case .pipeLimit: writer.put("1048576")
     default: writeConstant(file, to: &writer)
@@ -153,6 +156,11 @@ extension FileSystems {
       environment.memory.value.policy.areaLimit = UInt32(
         try input.number(0...Int64(Int32.max)))
     case .hostName: state.value.settings.hostName = input.hostName
+    case .compactMemory:
+      _ = try input.number(1...1)
+      Compaction(environment).compactAll()
+    case .fragmentationThreshold:
+      environment.memory.value.compaction.threshold = UInt32(try input.number(0...1000))
     case .dropCaches: try dropCaches(try input.number(1...7))
     default: throw .EINVAL
     }

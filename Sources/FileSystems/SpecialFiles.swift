@@ -18,6 +18,10 @@ public enum SpecialFile: UInt8, BitwiseCopyable, Sendable {
   case terminalMaster
   /// A process, by its serial number.
   case process
+  /// A heap of buffers in /dev/dma_heap, by its number.
+  case bufferHeap
+  /// A buffer that programs and devices share.
+  case buffer
 }
 
 /// Files that are objects of the kernel's own: each kind's verbs, in one place for each verb.
@@ -68,7 +72,7 @@ extension FileSystems {
     case .signals: try readSignals(file, to: target, byteCount: byteCount)
     case .terminal: try readTerminal(file, to: target, byteCount: byteCount)
     case .terminalMaster: try readMaster(file, to: target, byteCount: byteCount)
-    case .eventPoll, .process: throw .EINVAL
+    case .eventPoll, .process, .bufferHeap, .buffer: throw .EINVAL
     }
   }
 
@@ -80,7 +84,7 @@ extension FileSystems {
     case .eventCounter: try writeCounter(file, from: source, byteCount: byteCount)
     case .terminal: try writeTerminal(file, from: source, byteCount: byteCount)
     case .terminalMaster: try writeMaster(file, from: source, byteCount: byteCount)
-    case .timer, .signals, .eventPoll, .process: throw .EINVAL
+    case .timer, .signals, .eventPoll, .process, .bufferHeap, .buffer: throw .EINVAL
     }
   }
 
@@ -94,6 +98,8 @@ extension FileSystems {
     case .terminal: return terminalReadiness(file)
     case .terminalMaster: return masterReadiness(Reference(raw: attachment))
     case .process: return environment.readiness(ofProcess: attachment)
+    case .bufferHeap, .buffer:
+      return .input.union(.normalInput).union(.output).union(.normalOutput)
     }
   }
 
@@ -116,7 +122,8 @@ extension FileSystems {
     case .signals: freeSignalFile(Reference(raw: attachment))
     case .terminal: closeTerminal(Reference(raw: attachment))
     case .terminalMaster: closeMaster(Reference(raw: attachment))
-    case .process: break
+    case .buffer: spaces.release(Reference<CachedFile>(raw: attachment))
+    case .process, .bufferHeap: break
     }
   }
 }

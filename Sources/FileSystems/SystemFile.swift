@@ -8,6 +8,7 @@ import LinuxABI
 enum SystemFile: UInt8, BitwiseCopyable {
   case folder = 1
   case devices, systemDevices, processors, nodes, kernel, memory, hugePages, blockDevices
+  case contiguousAreas
   // /sys/devices/system/cpu
   case online, possible, present, offline, isolated, largest, processor
   // /sys/devices/system/cpu/cpu0
@@ -24,6 +25,9 @@ enum SystemFile: UInt8, BitwiseCopyable {
   case nodeMemory, nodeProcessorList, nodeProcessors, nodeDistance, nodeStatistics
   // /sys/kernel/mm/transparent_hugepage
   case isEnabled, defragmentation, pageSize, sharedMemory, zeroPage
+  // /sys/kernel/mm/cma
+  case contiguousArea
+  case servedPages, failedPages, releasedPages, extent, holders, blockers
   // /sys/block
   case disk
   case deviceNumber, sectorCount, transfers, readOnly, removable, range, queue
@@ -63,6 +67,7 @@ enum SystemFile: UInt8, BitwiseCopyable {
     case .kernel: .folder("kernel", .folder)
     case .memory: .folder("mm", .kernel)
     case .hugePages: .folder("transparent_hugepage", .memory)
+    case .contiguousAreas: .folder("cma", .memory)
     case .blockDevices: .folder("block", .folder)
     case .online: .text("online", .processors)
     case .possible: .text("possible", .processors)
@@ -114,6 +119,20 @@ enum SystemFile: UInt8, BitwiseCopyable {
     case .pageSize: .text("hpage_pmd_size", .hugePages)
     case .sharedMemory: .text("shmem_enabled", .hugePages)
     case .zeroPage: .text("use_zero_page", .hugePages)
+    default: areaEntry
+    }
+  }
+
+  /// What is not Linux's: `extent`, `holders`, `blockers`; it has the first in debugfs.
+  private var areaEntry: Entry? {
+    switch self {
+    case .contiguousArea: .folder("reserved", .contiguousAreas)
+    case .servedPages: .text("alloc_pages_success", .contiguousArea)
+    case .failedPages: .text("alloc_pages_fail", .contiguousArea)
+    case .releasedPages: .text("release_pages_success", .contiguousArea)
+    case .extent: .text("extent", .contiguousArea)
+    case .holders: .text("holders", .contiguousArea)
+    case .blockers: .text("blockers", .contiguousArea)
     default: diskEntry
     }
   }
@@ -166,7 +185,7 @@ struct SystemNode: BitwiseCopyable, Equatable {
   /// The folder it is in; nil of /sys itself.
   var folder: SystemNode? {
     guard let folder = file.entry?.folder else { return nil }
-    return SystemNode(folder, instance: file == .cache || file == .disk ? 0 : instance)
+    return SystemNode(folder, instance: Self.limit(file) > 1 ? 0 : instance)
   }
 
   var name: StaticString {
@@ -175,12 +194,21 @@ struct SystemNode: BitwiseCopyable, Equatable {
     case (.cache, 2): "index2"
     case (.cache, 3): "index3"
     case (.disk, 1): "vdb"
+    case (.contiguousArea, _): BufferHeap.areaName(Int(instance))
     default: file.entry?.name ?? ""
     }
   }
 
+  /// The most files of a kind in a folder.
+  static var largest: UInt8 { 8 }
+
   /// How many files of this kind a folder may have.
   static func limit(_ file: SystemFile) -> UInt8 {
-    file == .cache ? 4 : file == .disk ? UInt8(Disk.count) : 1
+    switch file {
+    case .cache: 4
+    case .disk: UInt8(Disk.count)
+    case .contiguousArea: largest
+    default: 1
+    }
   }
 }

@@ -32,6 +32,8 @@ extension FileSystems {
     case .cacheIdentifier, .cacheLevel, .cacheKind, .cacheSize, .lineSize, .waysCount, .setCount,
       .linesInPartition:
       writeCache(node, to: &writer)
+    case .servedPages, .failedPages, .releasedPages, .extent, .holders, .blockers:
+      writeArea(node, to: &writer)
     default: writeDisk(node, to: &writer)
     }
   }

@@ -12,7 +12,7 @@ public struct MachineOptions: Sendable {
   public var architecture = "x86_64"
   /// A folder, an archive or an image that is the whole root; nil: it is packed from the host.
   public var root: String?
-  public var contiguousArea: ContiguousAreaArgument?
+  public var contiguousAreas: [ContiguousAreaArgument] = []
   /// The program as it was typed, and its arguments.
   public var program: [String] = []
   /// `NAME=VALUE` in the order given.
@@ -60,7 +60,7 @@ public struct MachineOptions: Sendable {
       throw ToolFailure(.usage, "\(pair) is no NAME=VALUE", "write it as NAME=VALUE")
     }
     for disk in swap { try disk.check() }
-    try contiguousArea?.check(in: memory)
+    for area in contiguousAreas { try area.check(in: memory) }
     try refuseWhatIsNotBuilt()
   }
 
@@ -88,9 +88,6 @@ public struct MachineOptions: Sendable {
   private func refuseWhatIsNotBuilt() throws(ToolFailure) {
     if !swap.isEmpty {
       throw ToolFailure(.failed, "the kernel cannot swap yet", "leave --swap out")
-    }
-    if contiguousArea != nil {
-      throw ToolFailure(.failed, "the kernel has no contiguous areas yet", "leave --cma out")
     }
     if architecture != "x86_64" {
       throw ToolFailure(
@@ -121,10 +118,14 @@ public struct MachineOptions: Sendable {
     if user != 0 { words += ["--user", "\(user)"] }
     for setting in settings { words += ["--set", setting] }
     if seed != 0 { words += ["--seed", "\(seed)"] }
+    for area in contiguousAreas { words += ["--cma", "\(area)"] }
     if !bootWords.isEmpty { words += ["--boot", bootWords.joined(separator: " ")] }
     if let diskModel, diskModel != "ssd" { words += ["--disk-model", diskModel] }
     return (words + ["--"] + program).map(shellQuoted).joined(separator: " ")
   }
+
+  /// The kernel's command line.
+  var kernelWords: [String] { bootWords + contiguousAreas.map { "cma=\($0)" } }
 
   /// The folders of the program's own PATH.
   var programFolders: [String] {

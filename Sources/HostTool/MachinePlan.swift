@@ -49,7 +49,7 @@ struct MachinePlan {
     let workingFolder = try Self.workingFolder(options, current: folder, root.contents)
     block.add(.workingFolder, workingFolder)
     block.add(.user, String(options.user))
-    for word in options.bootWords { block.add(.bootWord, word) }
+    for word in options.kernelWords { block.add(.bootWord, word) }
     for setting in options.settings { block.add(.setting, setting) }
     block.add(.diskModel, options.diskModel ?? "ssd")
     var saves: [(guest: String, host: String)] = []

@@ -120,9 +120,12 @@ struct RunResult {
     _ refused: RefusedWord, options: MachineOptions
   ) -> ToolFailure {
     let isSetting = refused.tag == ArgumentTag.setting.rawValue
-    let words = isSetting ? options.settings : options.bootWords
+    let words = isSetting ? options.settings : options.kernelWords
     let index = Int(refused.index)
     let word = index < words.count ? words[index] : "?"
+    if !isSetting, word.hasPrefix("cma=") {
+      return areaFailure(String(word.dropFirst(4)), Int32(refused.error))
+    }
     guard isSetting else {
       return ToolFailure(.usage, "unknown boot word \(word)", "see ./quire help run")
     }
@@ -136,6 +139,20 @@ struct RunResult {
       return ToolFailure(
         .usage, "--set \(word): this setting cannot be changed yet", "leave it out")
     }
+  }
+
+  /// A contiguous area that the machine cannot have.
+  private static func areaFailure(_ area: String, _ error: Int32) -> ToolFailure {
+    let reason =
+      switch error {
+      case EFAULT: ("not all of it is memory", "give less, or a lower base")
+      case EEXIST: ("the kernel or another area is there", "give another base")
+      case EXDEV: ("it is larger than its zone, or lies in two", "give less, or another base")
+      case ENOSPC: ("no place is large enough", "give less, or a higher limit")
+      case E2BIG: ("a machine has eight areas at most", "give fewer")
+      default: ("no area can be so", "give a size, and a base that is a multiple of 4M")
+      }
+    return ToolFailure(.usage, "--cma \(area): \(reason.0)", reason.1)
   }
 
   /// The kernel's share of RAM: what the page allocator never got.

@@ -150,7 +150,7 @@ public enum ExitState: UInt64, Sendable {
 }
 
 /// A word that the kernel was started with and does not take.
-public struct RefusedWord: Equatable, Sendable {
+public struct RefusedWord: Equatable, Sendable, BitwiseCopyable {
   /// `ArgumentTag.bootWord` or `.setting`.
   public var tag: UInt8
   /// Linux's errno: ENOENT for a name that there is not, EINVAL for a value that cannot be.

@@ -71,6 +71,8 @@ public struct BootDescription: BitwiseCopyable {
   /// The stack that the kernel starts on.
   public var stack: KernelStack
   public var cpuCount = 1
+  /// Memory that is wanted in a row later.
+  public var contiguousAreas = InlineArray<8, ContiguousAreaRequest?>(repeating: nil)
 
   public init(
     memoryBytes: ByteCount, layout: KernelLayout, zones: ZoneLayout, stack: KernelStack

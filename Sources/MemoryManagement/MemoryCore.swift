@@ -19,6 +19,14 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
   public let tables: PageTables<M>
   public let mappings: KernelMappings<M>
   public let memory: Resident<MemoryState>
+  /// The first contiguous area that the machine cannot have, and why; the others it has.
+  public let refusedArea: RefusedArea?
+
+  /// An area that was asked for and is not there.
+  public struct RefusedArea: BitwiseCopyable, Sendable {
+    public let index: Int
+    public let reason: ContiguousAreaError
+  }
 
   /// Builds everything out of the RAM that the description lists, and makes the kernel's own
   /// page table the current one.
@@ -43,6 +51,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
       boot.reserve(
         from: description.temporary[index].start, description.temporary[index].byteCount)
     }
+    refusedArea = Self.reserveAreas(description, &boot)
     frames = try PageFrames(
       machine: machine, memory: &boot, zones: description.zones, cpuCount: description.cpuCount)
     heap = try ObjectHeap(
@@ -61,6 +70,22 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     let zeroFrame = try frames.allocate(zeroRequest).surrender()
     memory = Resident(
       placing: MemoryState(zeroFrame: zeroFrame, kernelRoot: mappings.root), in: stateBlock)
+  }
+
+  /// Before any boot table, which would stand in the way.
+  private static func reserveAreas(
+    _ description: BootDescription, _ boot: inout BootMemory
+  ) -> RefusedArea? {
+    var refused: RefusedArea?
+    for index in 0..<description.contiguousAreas.count {
+      guard let request = description.contiguousAreas[index] else { continue }
+      do throws(ContiguousAreaError) {
+        try boot.reserve(request, zones: description.zones)
+      } catch {
+        if refused == nil { refused = RefusedArea(index: index, reason: error) }
+      }
+    }
+    return refused
   }
 
   private static func mapKernel(

@@ -13,6 +13,11 @@ public struct BootMemory: BitwiseCopyable {
   private(set) var memory = AddressRanges()
   private(set) var reserved = AddressRanges()
   private(set) var isHandedOver = false
+  /// The contiguous areas that were found a place.
+  var contiguousAreas = InlineArray<8, ContiguousAreaReservation>(
+    repeating: ContiguousAreaReservation(
+      range: FrameRange(first: PageFrameNumber(0), count: .zero), granularity: .zero))
+  var contiguousAreaCount = 0
   private let limit: PhysicalAddress
 
   /// - Parameter limit: boot tables lie below it: the end of the direct map.
@@ -101,6 +106,20 @@ public struct BootMemory: BitwiseCopyable {
   }
 
   mutating func markHandedOver() { isHandedOver = true }
+
+  /// Whether all of a range is RAM.
+  func holdsMemory(from start: UInt64, to end: UInt64) -> Bool {
+    for index in 0..<memory.count where memory[index].start <= start && end <= memory[index].end {
+      return true
+    }
+    return false
+  }
+
+  /// Whether all of a range is RAM that is not taken.
+  func isFree(from start: UInt64, to end: UInt64) -> Bool {
+    guard let gap = nextGap(from: start) else { return false }
+    return gap.start <= start && end <= gap.end
+  }
 
   /// The first run of free RAM at or after an address.
   private func nextGap(from address: UInt64) -> AddressRange? {

@@ -28,6 +28,7 @@ extension PageFrames {
       }
       cursor = run.end
     }
+    lendAreas()
     setPreferredZones()
     setMarks(minimumFreeKibibytes: nil)
     if grouping == .byMobility { groupByMobility() }
@@ -128,5 +129,7 @@ extension PageFrames {
     for index in 0..<ZoneKind.count { managed += state.value.zones[index].managed.value }
     // Linux has six types.
     state.value.groupsByMobility = managed >= PageBlocks.frameCount * 6
+    // What cannot be moved would land in them otherwise.
+    if state.value.areaCount > 0 { state.value.groupsByMobility = true }
   }
 }

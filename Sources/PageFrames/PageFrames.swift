@@ -58,7 +58,8 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
       placing: FrameState(
         machine: machine, table: table, tableAddress: tableAddress, pageBlocks: pageBlocks,
         zones: zoneSet, cpus: cpus, cpuCount: cpuCount,
-        failures: try Self.makeFailures(&memory, machine)),
+        failures: try Self.makeFailures(&memory, machine),
+        areas: try Self.makeAreas(&memory, machine), areaCount: memory.contiguousAreaCount),
       in: try memory.allocateBlock(
         ByteCount(UInt64(MemoryLayout<FrameState<M>>.size)), on: machine))
     for index in 1..<ZoneKind.count { markZone(ZoneKind(bits: UInt16(index))) }

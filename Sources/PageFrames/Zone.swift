@@ -83,6 +83,9 @@ struct FrameState<M: Machine>: BitwiseCopyable {
   var debugging = FrameDebugging() {
     didSet { servesFromLists = debugging.isEmpty }
   }
+  /// As many as `areaCount` says, at least one.
+  let areas: ResidentArray<ContiguousArea>
+  let areaCount: Int
   /// Whether a single frame that is in the CPU's lists may be had without any other look: not
   /// while each request is to be looked at.
   private(set) var servesFromLists = true

@@ -12,6 +12,7 @@ extension Kernel {
   ///
   /// - Context: once, when /proc can be reached; may sleep.
   func takeWords() -> RefusedWord? {
+    if let refused = state.value.refusedWord { return refused }
     let arguments = BootArguments(Self.arguments(of: machine))
     for index in 0..<arguments.count(of: .bootWord) {
       guard let word = arguments.string(.bootWord, index), !Self.isKnown(word) else { continue }
@@ -35,6 +36,7 @@ extension Kernel {
   /// The words that something in the kernel, or the tool for it, reads.
   private static func isKnown(_ word: MemoryBlock) -> Bool {
     word.holds(text: "audit", at: 0, byteCount: word.byteCount)
+      || ContiguousWords.isOne(word)
       || word.holds(text: "clock=host", at: 0, byteCount: word.byteCount)
       || word.holds(text: "selftest", at: 0, byteCount: word.byteCount)
       || word.holds(text: "slab=slub", at: 0, byteCount: word.byteCount)

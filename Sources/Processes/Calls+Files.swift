@@ -225,8 +225,12 @@ extension Kernel {
   /// Linux: `ioctl`.
   func controlDevice(_ call: CallArguments) throws(Errno) -> UInt64 {
     let file = try file(call.first)
-    guard let request = DeviceRequest(rawValue: UInt32(truncatingIfNeeded: call.second)) else {
-      throw .ENOTTY
+    let number = UInt32(truncatingIfNeeded: call.second)
+    guard let request = DeviceRequest(rawValue: number) else {
+      return try withFile(call.first) { (file) throws(Errno) in
+        guard let done = try controlBuffer(file, number, at: call.third) else { throw .ENOTTY }
+        return done
+      }
     }
     switch request {
     case .readableByteCount where !fileSystems.isTerminal(file):

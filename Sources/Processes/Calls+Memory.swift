@@ -95,6 +95,9 @@ extension Kernel {
       else { throw .EACCES }
       return
     }
+    if let buffer = fileSystems.buffer(of: file) {
+      return try addBuffer(buffer, file, pageIndex: pageIndex, isShared: isShared, to: &request)
+    }
     guard heap[file].behaviour == .regular,
       let cached = heap[heap[file].inode].file.reference
     else { throw .ENODEV }
@@ -107,6 +110,23 @@ extension Kernel {
       request.maximumProtection = Protection.read.union(.execute)
     }
     request.source = .file(cached, pageIndex: pageIndex)
+  }
+
+  /// Maps a part of a buffer, of which nobody has a copy of his own.
+  ///
+  /// Linux: `dma_buf_mmap_internal()`, `cma_heap_mmap()`.
+  private func addBuffer(
+    _ buffer: Reference<CachedFile>, _ file: Reference<OpenFile>, pageIndex: UInt64,
+    isShared: Bool, to request: inout MapRequest
+  ) throws(Errno) {
+    if isShared, !heap[file].flags.mayWrite {
+      guard !request.protection.contains(.write) else { throw .EACCES }
+      request.maximumProtection = Protection.read.union(.execute)
+    }
+    let pages = heap[buffer].byteCount >> 12
+    let wanted = (request.byteCount.value &+ 4095) >> 12
+    guard isShared, pageIndex <= pages, wanted <= pages - pageIndex else { throw .EINVAL }
+    request.source = .file(buffer, pageIndex: pageIndex)
   }
 
   /// Linux: `munmap`.

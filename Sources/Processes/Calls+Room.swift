@@ -137,7 +137,7 @@ extension Kernel {
     return 0
   }
 
-  /// Linux: `sync_file_range`: more than the range is written.
+  /// Linux: `sync_file_range`.
   func synchronizeRange(_ call: CallArguments) throws(Errno) -> UInt64 {
     let file = try openedFile(call.first)
     let start = Int64(bitPattern: call.second)
@@ -148,7 +148,35 @@ extension Kernel {
     guard heap[file].behaviour == .regular || heap[file].behaviour == .folder else {
       throw .ESPIPE
     }
-    return call.fourth == 0 ? 0 : try synchronize(call.first)
+    guard let cached = heap[heap[file].inode].file.reference else { return 0 }
+    let end = count == 0 ? Int64.max : start + count
+    return try withFile(call.first) { (_) throws(Errno) in
+      try write(
+        cached, from: UInt64(start) >> 12, through: UInt64(end - 1) >> 12, RangeSteps(rawValue: call.fourth))
+      return 0
+    }
+  }
+
+  /// Linux: `SYNC_FILE_RANGE_WAIT_BEFORE`, `SYNC_FILE_RANGE_WRITE`, `SYNC_FILE_RANGE_WAIT_AFTER`.
+  private struct RangeSteps: FlagSet {
+    let rawValue: UInt64
+
+    static var waitBefore: Self { Self(rawValue: 1) }
+    static var write: Self { Self(rawValue: 2) }
+    static var waitAfter: Self { Self(rawValue: 4) }
+  }
+
+  /// Pages alone: neither the inode is written nor the disk's cache.
+  private func write(
+    _ file: Reference<CachedFile>, from first: UInt64, through last: UInt64, _ steps: RangeSteps
+  ) throws(Errno) {
+    if steps.contains(.waitBefore) { spaces.awaitWrites(of: file) }
+    if steps.contains(.write) {
+      spaces.startWriteBack(of: file, from: first, through: last, .asleep)
+    }
+    if steps.contains(.waitAfter) { spaces.awaitWrites(of: file) }
+    guard !steps.isDisjoint(with: .waitBefore.union(.waitAfter)) else { return }
+    if spaces.takeWriteError(of: file) { throw .EIO }
   }
 
   // Extended attributes, which no file system here has

@@ -28,6 +28,9 @@ extension Kernel {
     machine: M, description: BootDescription
   ) throws(AllocationError) -> Self {
     machine.record(MemoryEvent(.machineStarted, value: description.memoryBytes.value))
+    let words = ContiguousWords(BootArguments(arguments(of: machine)))
+    var description = description
+    let malformed = words.add(to: &description)
     let core = try MemoryCore(
       machine: machine, description: description, design: heapDesign(machine))
     let files = try place(
@@ -48,6 +51,7 @@ extension Kernel {
     let state = try placeState(core, files, task, process)
     let kernel = Kernel(state: state)
     state.value.lastIdentifier = 1
+    state.value.refusedWord = malformed ?? core.refusedArea.flatMap { words.refusal(of: $0) }
     state.value.audits = isAsked("audit", of: machine)
     kernel.enterProcess(process)
     kernel.enterTask(task)

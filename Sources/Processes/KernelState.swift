@@ -7,6 +7,7 @@ import KernelHeap
 import KernelMappings
 import LinuxABI
 import Machine
+import MemoryEvents
 import MemoryUnits
 import PageFrames
 import PageTables
@@ -88,6 +89,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var forwardedCount: UInt64 = 0
 
   // Sundries
+  /// A boot word that the machine cannot be started with.
+  var refusedWord: RefusedWord?
   /// Boot word `audit`: the memory is checked at the end of every process.
   var audits = false
   /// A bit for each unknown call that was named in the log already.

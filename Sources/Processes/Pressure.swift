@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import Compaction
 import FileSystems
 import IntrusiveStructures
 import KernelHeap
@@ -13,11 +14,15 @@ import OutOfMemory
 import PageFrames
 import Reclaim
 
-/// What the kernel does when memory is short: clean file pages, idle inodes, then a kill.
+/// What the kernel does when memory is short: for blocks it gathers what is free;
+/// then clean file pages, idle inodes, then a kill.
 ///
 /// Linux: `__alloc_pages_slowpath()`'s helpers.
 extension Kernel {
   public func relieve(_ shortfall: Shortfall) -> Relief {
+    if shortfall.order > .zero, Compaction(self).compact(for: shortfall) == .success {
+      return .progress
+    }
     if Reclaim(self).freeFilePages(for: shortfall) > .zero { return .progress }
     if shortfall.flags.contains(.mayCallFileSystems), fileSystems.shrinkInodes(to: 0) {
       return .progress

@@ -39,8 +39,9 @@ struct MachineArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The program's user.", valueName: "UID"))
   var user: UInt32 = 0
   @Option(
-    help: ArgumentHelp("A contiguous area. (not built yet)", valueName: "SIZE[@BASE[-LIMIT]]"))
-  var cma: ContiguousAreaArgument?
+    help: ArgumentHelp(
+      "Memory to be had in a row, lent meanwhile. Repeatable.", valueName: "SIZE[@BASE[-LIMIT]]"))
+  var cma: [ContiguousAreaArgument] = []
   @Option(
     help: ArgumentHelp(
       "A sysctl by Linux's name: vm.max_map_count=100. Repeatable.", valueName: "NAME=VALUE"))
@@ -99,7 +100,7 @@ struct MachineArguments: ParsableArguments {
     options.environment = env
     options.workingFolder = workdir
     options.user = user
-    options.contiguousArea = cma
+    options.contiguousAreas = cma
     options.settings = set
     options.seed = seed
     options.bootWords = boot.split(separator: " ").map(String.init)

@@ -20,12 +20,13 @@ struct TestEnvironment: MemoryEnvironment {
   typealias Hardware = TestMachine
   let core: MemoryCore<TestMachine>
 
-  init(_ machine: TestMachine) throws {
+  init(_ machine: TestMachine, areas: [ContiguousAreaRequest] = []) throws {
     let size = PageCount(machine.frameCount).bytes
     var description = BootDescription(
       memoryBytes: size, layout: .x86_64, zones: .x86_64,
       stack: KernelStack(top: VirtualAddress(0xFFFF_FFFF_8000_0000)))
     description.memory.append(.init(start: PhysicalAddress(0), byteCount: size))
+    for (index, area) in areas.enumerated() { description.contiguousAreas[index] = area }
     core = try MemoryCore(machine: machine, description: description)
   }
 
@@ -104,9 +105,12 @@ struct TestEnvironment: MemoryEnvironment {
 
 /// Runs a body with the memory of a machine of so many frames; afterwards no rule of the
 /// machine was broken.
-func withMemory(frameCount: Int, _ body: (TestEnvironment) throws -> Void) throws {
+func withMemory(
+  frameCount: Int, areas: [ContiguousAreaRequest] = [],
+  _ body: (TestEnvironment) throws -> Void
+) throws {
   try TestMachine.run(SimulationOptions(frameCount: frameCount)) { machine in
-    try body(TestEnvironment(machine))
+    try body(TestEnvironment(machine, areas: areas))
     #expect(machine.violations.isEmpty)
   }
 }

@@ -105,7 +105,8 @@ struct Repository {
 /// The layers and what composes them: compiled for no operating system, without a heap.
 let coreTargets: Set<String> = [
   "MemoryUnits", "IntrusiveStructures", "MemoryEvents", "PageTableFormats", "Machine",
-  "PageFrames", "KernelHeap", "PageTables", "KernelMappings", "AddressSpaces", "Reclaim",
+  "PageFrames", "KernelHeap", "PageTables", "KernelMappings", "AddressSpaces",
+  "Compaction", "Reclaim",
   "OutOfMemory", "MemoryManagement", "LinuxABI", "FileSystems", "SelfTests", "Processes",
   "MachineConformance",
 ]
