@@ -152,7 +152,8 @@ extension Kernel {
     let end = count == 0 ? Int64.max : start + count
     return try withFile(call.first) { (_) throws(Errno) in
       try write(
-        cached, from: UInt64(start) >> 12, through: UInt64(end - 1) >> 12, RangeSteps(rawValue: call.fourth))
+        cached, from: UInt64(start) >> 12, through: UInt64(end - 1) >> 12,
+        RangeSteps(rawValue: call.fourth))
       return 0
     }
   }
