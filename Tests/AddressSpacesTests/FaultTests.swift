@@ -211,16 +211,16 @@ struct FaultTests {
         }
       }
       try readEveryPage()
-      try map(environment, space, pages: 500)
+      try map(environment, space, pages: 480)
       var written = 0
-      while written < 500 {
+      while written < 480 {
         let place = base + PageCount(written).bytes
         guard (try? spaces.store(UInt8(1), at: place, in: space)) != nil else { break }
         written += 1
         // Reading in between must not let the program take what reading made free.
         _ = try spaces.load(UInt8.self, at: fileBase + PageCount(written % 13).bytes, in: space)
       }
-      #expect(written > 200 && written < 500)
+      #expect(written > 200 && written < 480)
       #expect(environment.memory.value.filePageCount == PageCount(32))
       try readEveryPage()
       #expect(environment.memory.value.filePageCount == PageCount(32))
