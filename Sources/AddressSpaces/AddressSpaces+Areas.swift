@@ -52,10 +52,12 @@ extension AddressSpaces {
   /// - Precondition: it overlaps none.
   func insert(_ area: Reference<Area>, into space: Reference<AddressSpace>) {
     let start = heap[area].start
+    let place = heap[space].areas.place(in: areaLinks) { start < heap[$0].start }
     heap[area].gaps = Gaps()
-    heap[space].areas.insert(area, in: areaLinks) { start < heap[$0].start }
+    heap[area].gaps.before = gap(before: area, behind: place.lower)
+    if let upper = place.upper { heap[upper].gaps.before = gap(before: upper, behind: area) }
+    heap[space].areas.insert(area, at: place, in: areaLinks)
     heap[space].areaCount += 1
-    updateGaps(around: area)
   }
 
   /// Enters an area that begins where another ends and was a part of it, so that no gap changes.
@@ -76,8 +78,12 @@ extension AddressSpaces {
 
   func remove(_ area: Reference<Area>, from space: Reference<AddressSpace>) {
     let next = self.area(after: area)
-    removeCovered(area)
-    if let next { updateGap(before: next) }
+    if let next {
+      heap[next].gaps.before = gap(before: next, behind: self.area(before: area))
+    }
+    if heap[space].lastFound.reference == area { heap[space].lastFound = Link(nil) }
+    heap[space].areas.remove(area, changed: next, in: areaLinks)
+    heap[space].areaCount -= 1
   }
 
   /// Computes the gaps below an area and below the next anew.
@@ -87,15 +93,20 @@ extension AddressSpaces {
   }
 
   func updateGap(before area: Reference<Area>) {
-    let space = heap[area].space
-    let below = self.area(before: area).map { heap[$0].end.value } ?? Self.lowestPage.value
+    let free = gap(before: area, behind: self.area(before: area))
+    if heap[area].gaps.before == free { return }
+    heap[area].gaps.before = free
+    heap[heap[area].space].areas.refresh(area, in: areaLinks)
+  }
+
+  /// The free pages between an area and the one before it, the stack's guard left out.
+  private func gap(before area: Reference<Area>, behind lower: Reference<Area>?) -> UInt64 {
+    let below = lower.map { heap[$0].end.value } ?? Self.lowestPage.value
     var free = heap[area].start.value - min(below, heap[area].start.value)
     if heap[area].attributes.contains(.growsDown) {
       free -= min(free, UInt64(Self.stackGuard.value))
     }
-    if heap[area].gaps.before == free { return }
-    heap[area].gaps.before = free
-    heap[space].areas.refresh(area, in: areaLinks)
+    return free
   }
 
   /// The highest free run of pages below the space's ceiling, or else above it.

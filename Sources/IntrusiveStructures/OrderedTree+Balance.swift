@@ -16,8 +16,10 @@ extension OrderedTree {
   }
 
   /// Hangs a new leaf below a node (nil: as the root of an empty tree).
+  ///
+  /// - Parameter changed: a node on the way up whose own fields have changed.
   mutating func attach<Links: TreeLinks>(
-    _ node: Node, below parent: Node?, isLeft: Bool, in links: Links
+    _ node: Node, below parent: Node?, isLeft: Bool, changed: Node? = nil, in links: Links
   ) where Links.Node == Node {
     links.setLeft(of: node, to: nil)
     links.setRight(of: node, to: nil)
@@ -34,7 +36,7 @@ extension OrderedTree {
     }
     count += 1
     _ = links.update(node)
-    rebalance(from: parent, atLeastThrough: nil, in: links)
+    rebalance(from: parent, atLeastThrough: changed, in: links)
   }
 
   /// Takes the successor of a node with two children out of its place, gives it the node's

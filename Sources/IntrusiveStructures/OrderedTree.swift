@@ -130,6 +130,42 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     attach(node, below: place, isLeft: isLeft, in: links)
   }
 
+  /// Where a node belongs: behind those of which the closure does not say that it precedes them.
+  ///
+  /// - Complexity: O(log n).
+  public func place<Links: TreeLinks>(
+    in links: Links, precedes: (Node) -> Bool
+  ) -> TreePlace<Node> where Links.Node == Node {
+    var place = TreePlace<Node>()
+    var next = root
+    while let current = next {
+      if precedes(current) {
+        place.upper = current
+        next = links.left(of: current)
+      } else {
+        place.lower = current
+        next = links.right(of: current)
+      }
+    }
+    return place
+  }
+
+  /// Inserts a node at its place; what the next larger one remembers of itself may have changed
+  /// too, so that one walk upwards does for both.
+  ///
+  /// - Precondition: the tree has not changed since it was asked for the place.
+  /// - Complexity: O(log n).
+  public mutating func insert<Links: TreeLinks>(
+    _ node: Node, at place: TreePlace<Node>, in links: Links
+  ) where Links.Node == Node {
+    // Of the two neighbours the lower one is deeper if it has nothing to its right.
+    if let lower = place.lower, links.right(of: lower) == nil {
+      attach(node, below: lower, isLeft: false, changed: place.upper, in: links)
+    } else {
+      attach(node, below: place.upper, isLeft: true, changed: place.upper, in: links)
+    }
+  }
+
   /// Inserts a node next to one whose place is known.
   ///
   /// - Precondition: `place` is in this tree, or is nil and the node becomes the first.
@@ -152,6 +188,16 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
   /// - Complexity: O(log n).
   public mutating func remove<Links: TreeLinks>(_ node: Node, in links: Links)
   where Links.Node == Node {
+    remove(node, changed: nil, in: links)
+  }
+
+  /// Takes a node out; what the next larger one remembers of itself has changed too.
+  ///
+  /// - Precondition: as for `remove`; `next` is the node after it.
+  /// - Complexity: O(log n), in one walk.
+  public mutating func remove<Links: TreeLinks>(
+    _ node: Node, changed next: Node?, in links: Links
+  ) where Links.Node == Node {
     let parent = links.parent(of: node)
     let left = links.left(of: node)
     let right = links.right(of: node)
@@ -167,7 +213,9 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     } else {
       replaceChild(node, with: left ?? right, below: parent, in: links)
       clear(node, in: links)
-      rebalance(from: parent, atLeastThrough: nil, in: links)
+      // To the right of it the next one is alone, otherwise above.
+      let isBelow = next != nil && right == next
+      rebalance(from: isBelow ? next : parent, atLeastThrough: next, in: links)
     }
     count -= 1
   }
@@ -197,4 +245,12 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     guard links.update(node) else { return }
     rebalance(from: links.parent(of: node), atLeastThrough: nil, in: links)
   }
+}
+
+/// Where a node is to be inserted: between two neighbours, nil at either end.
+public struct TreePlace<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
+  public internal(set) var lower: Node?
+  public internal(set) var upper: Node?
+
+  init() {}
 }

@@ -7,7 +7,14 @@ import MemoryUnits
 ///
 /// Linux: `struct per_cpu_pages`, for all zones.
 struct CPUFrameLists: BitwiseCopyable {
-  var zones = InlineArray<4, CPUZoneLists>(repeating: CPUZoneLists())
+  var zones: InlineArray<4, CPUZoneLists>
+
+  init(cpu: Int) {
+    zones = InlineArray<4, CPUZoneLists>(repeating: CPUZoneLists(mark: 0))
+    for zone in 0..<ZoneKind.count {
+      zones[zone] = CPUZoneLists(mark: UInt32(cpu << 8 | zone << 6) | 1 << 16)
+    }
+  }
 }
 
 /// One zone's blocks in the hands of one CPU, by order and mobility.
@@ -22,7 +29,16 @@ struct CPUZoneLists: BitwiseCopyable {
 
   var frameCount: Int { Int(high &- room) }
 
-  private var lists = InlineArray<12, FrameStack>(repeating: FrameStack())
+  /// The frames to give back where there are too many. Linux: `nr_pcp_free()`.
+  var excess: Int { room > 0 ? 0 : Int(batch &- room) }
+
+  private var lists: InlineArray<12, FrameStack>
+
+  /// - Parameter mark: its low six bits are 0.
+  init(mark: UInt32) {
+    lists = InlineArray<12, FrameStack>(repeating: FrameStack(mark: mark))
+    for list in 0..<Self.listCount { lists[list] = FrameStack(mark: mark | UInt32(list)) }
+  }
 
   /// The largest blocks kept. Linux: `PAGE_ALLOC_COSTLY_ORDER`.
   static var largestOrder: Order { Order(3) }
@@ -71,29 +87,34 @@ struct CPUZoneLists: BitwiseCopyable {
     return frame
   }
 
-  /// Takes the block that has lain longest, with those that came after it as long as each is the
-  /// neighbour of the one before, upwards or downwards.
-  ///
-  /// Linux: `list_last_entry()`.
+  /// Takes the block that has lain longest, and those neighbours of it that are in the same list,
+  /// wherever they stand there: they merge in the zone all at once.
   ///
   /// - Returns: up to `limit` blocks, of one page block.
   /// - Complexity: O(blocks taken).
   mutating func popOldestRun(_ list: Int, atMost limit: Int, in table: FrameTable) -> FrameRun? {
     guard let oldest = lists[list].last else { return nil }
+    lists[list].remove(oldest, in: table)
     let order = Self.order(ofList: list)
     let step: UInt32 = 1 &<< UInt32(order.value)
-    var (end, count) = (oldest.value, 1)
-    let isUpwards = lists[list].previous(of: oldest, in: table) > end
-    while count < limit {
-      let next = lists[list].previous(of: PageFrameNumber(end), in: table)
-      guard next == (isUpwards ? end &+ step : end &- step), next != 0,
-        (next ^ oldest.value) >> PageBlocks.shift == 0
-      else { break }
-      end = next
+    let inside = UInt32(PageBlocks.frameCount - 1)
+    var (low, count) = (oldest.value, 1)
+    while count < limit, low & inside >= step,
+      lists[list].contains(PageFrameNumber(low &- step), in: table)
+    {
+      low &-= step
+      count += 1
+      lists[list].remove(PageFrameNumber(low), in: table)
+    }
+    var end = oldest.value &+ step
+    while count < limit, end & inside != 0,
+      lists[list].contains(PageFrameNumber(end), in: table)
+    {
+      lists[list].remove(PageFrameNumber(end), in: table)
+      end &+= step
       count += 1
     }
-    lists[list].removeLast(from: PageFrameNumber(end), in: table)
-    let run = FrameRun(first: PageFrameNumber(min(oldest.value, end)), order: order, count: count)
+    let run = FrameRun(first: PageFrameNumber(low), order: order, count: count)
     room &+= Int32(run.frameCount)
     return run
   }

@@ -8,20 +8,25 @@ import MemoryUnits
 /// lain longest goes back to the zone first.
 ///
 /// A list in both directions, but the first block's `previous` means nothing: so that taking a
-/// block touches no other one's descriptor.
+/// block touches no other one's descriptor. The blocks' private word is the stack's mark, so that
+/// the neighbours of one are found by their numbers.
 ///
 /// Linux: `pcp->lists`.
 struct FrameStack: BitwiseCopyable {
   /// Frame numbers; `end` means nothing where `first` is 0, for an empty stack.
   private(set) var first: UInt32 = 0
   private var end: UInt32 = 0
+  /// Another one for each stack, and not 0.
+  private let mark: UInt32
+
+  init(mark: UInt32) { self.mark = mark }
 
   /// The block that has lain longest.
   var last: PageFrameNumber? { first == 0 ? nil : PageFrameNumber(end) }
 
-  /// The number of the block that came after this one, 0 for none.
-  func previous(of frame: PageFrameNumber, in table: FrameTable) -> UInt32 {
-    frame.value == first ? 0 : table[frame].previous
+  /// Whether a frame heads a block of this stack.
+  func contains(_ frame: PageFrameNumber, in table: FrameTable) -> Bool {
+    table.contains(frame) && table[frame].privateWord == mark && table[frame].isCached
   }
 
   /// - Complexity: O(n).
@@ -49,6 +54,7 @@ struct FrameStack: BitwiseCopyable {
   ) {
     var descriptor = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
     descriptor.next = first
+    descriptor.privateWord = mark
     table[frame] = descriptor
     if first == 0 {
       end = frame.value
@@ -67,6 +73,7 @@ struct FrameStack: BitwiseCopyable {
       let number = PageFrameNumber(frame)
       table[number].kindAndOrder = FrameDescriptor.pack(.free, run.order)
       table[number].flagsAndZone = FrameDescriptor.pack(.cached, zone)
+      table[number].privateWord = mark
       table[number].previous = before
       before = frame
       frame &+= run.step
@@ -76,13 +83,14 @@ struct FrameStack: BitwiseCopyable {
     end = before
   }
 
-  /// Takes off a frame of this stack and all that have lain longer.
-  mutating func removeLast(from frame: PageFrameNumber, in table: FrameTable) {
+  /// - Precondition: the block is in this stack.
+  mutating func remove(_ frame: PageFrameNumber, in table: FrameTable) {
+    let (next, previous) = (table[frame].next, table[frame].previous)
     if frame.value == first {
-      first = 0
-    } else {
-      end = table[frame].previous
-      table[PageFrameNumber(end)].next = 0
+      first = next
+      return
     }
+    table[PageFrameNumber(previous)].next = next
+    if next == 0 { end = previous } else { table[PageFrameNumber(next)].previous = previous }
   }
 }

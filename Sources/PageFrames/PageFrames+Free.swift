@@ -53,34 +53,58 @@ extension PageFrames {
 
   /// Lets many blocks go at once, with one turn of the CPU's lock. Linux: `folios_put_refs()`.
   ///
-  /// What the CPU's lists have no room for goes to its zone, neighbours together.
+  /// What the CPU's lists have no room for goes to its zone where neighbours follow each other.
+  /// The others wait for theirs in the lists, however many they are, until `trimCPULists`.
   ///
   /// - Precondition: as for `release`, of each.
   public func release(_ blocks: Span<PageFrameNumber>) {
-    let (state, table, machine) = (state, table, machine)
     guard !state.value.debugging.watchesFrames else {
       for place in 0..<blocks.count { release(blocks[place]) }
       return
     }
-    let cpu = Int(machine.currentCPU.value)
-    state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
+    let (table, machine) = (table, machine)
+    ownLists.withLock { (lists: inout CPUFrameLists) in
       var place = 0
       while place < blocks.count {
         let first = blocks[place]
-        let descriptor = table[first]
-        if descriptor.references > 1 {
-          table[first].references = descriptor.references - 1
+        let references = table[first].references
+        if references > 1 {
+          table[first].references = references - 1
           place &+= 1
-        } else if lists.zones[descriptor.zone.index].hasRoom(for: descriptor.order)
-          || !isOwned(descriptor, descriptor.order)
+          continue
+        }
+        let (order, zone) = (table[first].order, table[first].zone)
+        let mayWait = order == .zero && !isNextToNext(blocks, place)
+        if mayWait || lists.zones[zone.index].hasRoom(for: order)
+          || !isOwned(table[first], order)
         {
-          giveBack(first, descriptor.order, to: &lists, table, machine)
+          _ = put(first, order, in: &lists, table, machine)
           place &+= 1
         } else {
-          place = giveBack(blocks, from: place, to: descriptor.zone)
+          place = giveBack(blocks, from: place, to: zone)
         }
       }
     }
+  }
+
+  /// Gives back what is too much in this CPU's lists, after `release` of many.
+  ///
+  /// - Complexity: O(blocks given back).
+  public func trimCPULists() {
+    ownLists.withLock { (lists: inout CPUFrameLists) in
+      for zone in 0..<ZoneKind.count {
+        let excess = lists.zones[zone].excess
+        // What waits is movable nearly always.
+        drain(&lists.zones[zone], of: zone, excess, from: CPUZoneLists.list(.zero, .movable))
+      }
+    }
+  }
+
+  @inline(__always)
+  private func isNextToNext(_ blocks: Span<PageFrameNumber>, _ place: Int) -> Bool {
+    guard place &+ 1 < blocks.count else { return false }
+    let (one, other) = (blocks[place].value, blocks[place &+ 1].value)
+    return other == one &+ 1 || other == one &- 1
   }
 
   /// Cuts a block into single frames, each allocated like the whole and held once.
@@ -118,16 +142,16 @@ extension PageFrames {
   @inline(__always)  // For single frames, as `allocate`.
   private func giveBack(_ first: PageFrameNumber, _ order: Order) {
     guard order == .zero else { return giveBackBlock(first, order) }
-    let (state, table, machine) = (state, table, machine)
-    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
+    let (table, machine) = (table, machine)
+    ownLists.withLock { (lists: inout CPUFrameLists) in
       giveBack(first, .zero, to: &lists, table, machine)
     }
   }
 
   @inline(never)  // Out of the fast path's registers.
   private func giveBackBlock(_ first: PageFrameNumber, _ order: Order) {
-    let (state, table, machine) = (state, table, machine)
-    state.value.cpus[Int(machine.currentCPU.value)].withLock { (lists: inout CPUFrameLists) in
+    let (table, machine) = (table, machine)
+    ownLists.withLock { (lists: inout CPUFrameLists) in
       giveBack(first, order, to: &lists, table, machine)
     }
   }
@@ -139,22 +163,38 @@ extension PageFrames {
     _ first: PageFrameNumber, _ order: Order, to lists: inout CPUFrameLists, _ table: FrameTable,
     _ machine: M
   ) {
-    guard table.contains(first) else { return reportFree(first, order) }
-    let descriptor = table[first]
-    guard isOwned(descriptor, order) else { return reportFree(first, order) }
-    let zone = descriptor.zone
+    guard let list = put(first, order, in: &lists, table, machine) else { return }
+    let zone = table[first].zone.index
+    drain(&lists.zones[zone], of: zone, Int(lists.zones[zone].batch), from: list)
+  }
+
+  /// Puts a block into a CPU's lists, or into its zone where there is no list for it; reports
+  /// what cannot be freed so.
+  ///
+  /// - Returns: the list, where there are so many in all that a batch should go back.
+  @inline(__always)
+  private func put(
+    _ first: PageFrameNumber, _ order: Order, in lists: inout CPUFrameLists, _ table: FrameTable,
+    _ machine: M
+  ) -> Int? {
+    guard table.contains(first), isOwned(table[first], order) else {
+      reportFree(first, order)
+      return nil
+    }
+    let zone = table[first].zone
     guard !state.value.debugging.watchesFrames else {
-      return giveBackWatched(first, order, zone)
+      giveBackWatched(first, order, zone)
+      return nil
     }
     // Before it can be taken by another CPU, so that the log has them in this order.
     machine.record(MemoryEvent(.frameFreed, detail: UInt16(order.value), frame: first.value))
     guard order <= CPUZoneLists.largestOrder,
       let list = CPUZoneLists.list(order, ofPageBlock: pageBlocks.number(of: first))
-    else { return giveBackLarge(first, order, zone) }
-    if lists.zones[zone.index].push(first, order, list, zone, in: table) {
-      let batch = Int(lists.zones[zone.index].batch)
-      drain(&lists.zones[zone.index], of: zone.index, batch, from: list)
+    else {
+      giveBackLarge(first, order, zone)
+      return nil
     }
+    return lists.zones[zone.index].push(first, order, list, zone, in: table) ? list : nil
   }
 
   /// Gives blocks of one zone back to it, past the CPU's lists.

@@ -187,11 +187,12 @@ extension FrameStack {
   func checkInvariants(in table: FrameTable) throws(BrokenInvariant) {
     var (before, frame, length) = (UInt32(0), first, 0)
     while frame != 0 {
-      guard previous(of: PageFrameNumber(frame), in: table) == before, length < table.count else {
-        throw BrokenInvariant(frame: PageFrameNumber(frame), reason: "a stack's links disagree")
-      }
+      let number = PageFrameNumber(frame)
+      guard before == 0 || table[number].previous == before, contains(number, in: table),
+        length < table.count
+      else { throw BrokenInvariant(frame: number, reason: "a stack's links disagree") }
       before = frame
-      frame = table[PageFrameNumber(frame)].next
+      frame = table[number].next
       length += 1
     }
     guard last == (before == 0 ? nil : PageFrameNumber(before)) else {

@@ -79,6 +79,7 @@ extension PageFrames {
       table[frame].kindAndOrder = FrameDescriptor.pack(kind, order)
       table[frame].flagsAndZone &= FrameFlags.zoneMask
       table[frame].references = 1
+      table[frame].privateWord = 0
       table[frame].next = 0
       table[frame].previous = 0
       machine.record(

@@ -24,6 +24,12 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
   public var tableAddress: PhysicalAddress { state.value.tableAddress }
   public var pageBlocks: PageBlocks { state.value.pageBlocks }
 
+  /// The lists of the running CPU, whose number is masked rather than checked.
+  var ownLists: Locked<CPUFrameLists> {
+    let machine = machine
+    return state.value.cpus[Int(machine.currentCPU.value) & (CPUNumber.maximumCount - 1)]
+  }
+
   /// Builds the descriptors and empty zones out of boot memory; `takeOver` fills them.
   ///
   /// - Throws: `outOfMemory` where the machine is too small for its own tables.
@@ -52,8 +58,8 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
         ZoneKind(bits: UInt16(index)), layout, &memory, machine, pageBlocks)
     }
     var cpus = InlineArray<4, Locked<CPUFrameLists>>(
-      repeating: try Self.makeCPULists(&memory, machine))
-    for index in 1..<cpuCount { cpus[index] = try Self.makeCPULists(&memory, machine) }
+      repeating: try Self.makeCPULists(0, &memory, machine))
+    for index in 1..<cpuCount { cpus[index] = try Self.makeCPULists(index, &memory, machine) }
     state = Resident(
       placing: FrameState(
         machine: machine, table: table, tableAddress: tableAddress, pageBlocks: pageBlocks,
@@ -79,11 +85,11 @@ public struct PageFrames<M: Machine>: BitwiseCopyable {
   }
 
   private static func makeCPULists(
-    _ memory: inout BootMemory, _ machine: M
+    _ cpu: Int, _ memory: inout BootMemory, _ machine: M
   ) throws(AllocationError) -> Locked<CPUFrameLists> {
     let block = try memory.allocateBlock(
       ByteCount(UInt64(Locked<CPUFrameLists>.byteCount)), on: machine)
-    return Locked(placing: CPUFrameLists(), rank: .cpuList, in: block)
+    return Locked(placing: CPUFrameLists(cpu: cpu), rank: .cpuList, in: block)
   }
 
   private static func makeFailures(

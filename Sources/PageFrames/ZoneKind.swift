@@ -17,12 +17,8 @@ public enum ZoneKind: UInt8, Sendable, BitwiseCopyable, Comparable {
 
   /// From the two bits of a descriptor.
   init(bits: UInt16) {
-    switch bits & 3 {
-    case 0: self = .dma
-    case 1: self = .dma32
-    case 2: self = .normal
-    default: self = .highMemory
-    }
+    // There is one for each, so that nothing is compared.
+    self = ZoneKind(rawValue: UInt8(truncatingIfNeeded: bits & 3)) ?? .highMemory
   }
 
   public var index: Int { Int(rawValue) }

@@ -18,6 +18,8 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   private let tables: PageTables<M>
   private var held = InlineArray<32, PageFrameNumber>(repeating: PageFrameNumber(0))
   private var heldCount = 0
+  /// Whether more came than fit at once.
+  private var isLong = false
   /// The first of the tables, linked through `next` of their descriptors; 0 for none.
   private var firstTable: UInt32 = 0
   /// The lowest and highest page whose translation was taken since the last flush.
@@ -33,7 +35,10 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   /// Adds the frame of a leaf that was taken out; the batch lets go of one reference to it.
   @inline(__always)
   public mutating func add(_ frame: PageFrameNumber, at address: VirtualAddress) {
-    if heldCount == held.count { flush() }
+    if heldCount == held.count {
+      isLong = true
+      flush()
+    }
     held[heldCount] = frame
     heldCount += 1
     note(address)
@@ -52,6 +57,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   }
 
   /// Flushes what was noted, then frees what was collected. Linux: `tlb_flush_mmu()`.
+  @inline(never)  // Out of the registers of the loop that adds: a page of a fork is 20 more inlined.
   public mutating func flush() {
     flushTranslations()
     if heldCount > 0 { tables.frames.release(held.span.extracting(..<heldCount)) }
@@ -64,7 +70,10 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   }
 
   /// Flushes and frees the rest. Linux: `tlb_finish_mmu()`.
-  public consuming func finish() { flush() }
+  public consuming func finish() {
+    flush()
+    if isLong { tables.frames.trimCPULists() }
+  }
 
   private mutating func flushTranslations() {
     if firstTable != 0 {

@@ -41,6 +41,31 @@ struct OrderedTreeTests {
     #expect(links.members(of: tree) == model, "seed \(seed)")
   }
 
+  @Test(arguments: [5, 6, 7] as [UInt64])
+  func `a node that comes or goes may change what the next one remembers`(seed: UInt64) {
+    var generator = SeededGenerator(seed: seed)
+    let links = ArrayTree(count: 100)
+    var tree = OrderedTree<Int>()
+    for _ in 0..<4000 {
+      let node = Int.random(in: 0..<100, using: &generator)
+      let value = UInt64.random(in: 0..<1000, using: &generator)
+      if tree.find(in: links, { $0 == node ? .here : node < $0 ? .left : .right }) != nil {
+        let next = tree.next(after: node, in: links)
+        if let next { links.slots[next].last = value }
+        tree.remove(node, changed: next, in: links)
+      } else {
+        let place = tree.place(in: links) { node < $0 }
+        #expect(place.lower == tree.last(in: links) { $0 < node })
+        #expect(place.upper == tree.first(in: links) { $0 > node })
+        links.slots[node].last = UInt64.random(in: 0..<1000, using: &generator)
+        if let upper = place.upper { links.slots[upper].last = value }
+        tree.insert(node, at: place, in: links)
+      }
+      tree.checkInvariants(in: links)
+    }
+    #expect(links.members(of: tree) == links.members(of: tree).sorted())
+  }
+
   @Test func `walks go through all nodes in both directions`() {
     let links = ArrayTree(count: 100)
     var tree = OrderedTree<Int>()

@@ -69,6 +69,34 @@ import Testing
     #expect(test.free == free)
   }
 
+  @Test func `frames that are released together wait for their neighbours, then go back merged`()
+    throws
+  {
+    let test = try FrameMachine(frameCount: 4096)
+    let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
+    let free = test.free
+    var taken: [PageFrameNumber] = []
+    for _ in 0..<2048 {
+      taken.append(try test.frames.allocate(FrameRequest(mobility: .movable)).surrender())
+    }
+    // One of them is somebody else's too.
+    test.frames.retain(taken[5])
+    let scattered = (0..<2048).map { taken[$0 * 1277 % 2048] }
+    for start in stride(from: 0, to: 2048, by: 32) {
+      test.frames.release(scattered[start..<start + 32].span)
+      try test.frames.checkInvariants()
+    }
+    #expect(test.frames.cachedPageCount.value > 1000)
+    test.frames.trimCPULists()
+    try test.frames.checkInvariants()
+    #expect(test.frames.cachedPageCount.value < 200)
+    #expect(test.free == free - 1)
+    #expect(test.frames.release(taken[5]))
+    test.frames.drainCPULists()
+    #expect((0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) } == before)
+    #expect(test.firstDifferenceFromEvents() == nil)
+  }
+
   @Test func `a split block is freed frame by frame`() throws {
     let test = try FrameMachine(frameCount: 512)
     let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
