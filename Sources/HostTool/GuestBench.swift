@@ -214,6 +214,9 @@ extension GuestBench {
     ]
   }
 
+  /// The row of the machine of 128 MiB, since what it takes grows with the memory.
+  static var memoryKill: String { "memory-kill" }
+
   /// The rows of pages, which take another number of them and an order.
   public static var pageRows: [String] {
     rows.prefix { $0.name != "mmap-munmap" }.map(\.name)

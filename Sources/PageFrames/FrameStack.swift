@@ -25,6 +25,7 @@ struct FrameStack: BitwiseCopyable {
   var last: PageFrameNumber? { first == 0 ? nil : PageFrameNumber(end) }
 
   /// Whether a frame heads a block of this stack.
+  @inline(__always)  // For `popOldestRun`: a frame of a scattered munmap is 10 more as a call.
   func contains(_ frame: PageFrameNumber, in table: FrameTable) -> Bool {
     table.contains(frame) && table[frame].privateWord == mark && table[frame].isCached
   }

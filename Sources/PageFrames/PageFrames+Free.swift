@@ -74,10 +74,11 @@ extension PageFrames {
           continue
         }
         let (order, zone) = (table[first].order, table[first].zone)
-        let mayWait = order == .zero && !isNextToNext(blocks, place)
-        if mayWait || lists.zones[zone.index].hasRoom(for: order)
-          || !isOwned(table[first], order)
-        {
+        let hasRoom = lists.zones[zone.index].hasRoom(for: order)
+        if order == .zero && (hasRoom || !isNextToNext(blocks, place)) {
+          _ = put(first, .zero, in: &lists, table, machine)
+          place &+= 1
+        } else if hasRoom || !isOwned(table[first], order) {
           _ = put(first, order, in: &lists, table, machine)
           place &+= 1
         } else {

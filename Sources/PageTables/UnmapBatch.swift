@@ -57,7 +57,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   }
 
   /// Flushes what was noted, then frees what was collected. Linux: `tlb_flush_mmu()`.
-  @inline(never)  // Out of the registers of the loop that adds: a page of a fork is 20 more inlined.
+  @inline(never)  // Out of the adding loop's registers: a page of fork-64m is 20 more inlined.
   public mutating func flush() {
     flushTranslations()
     if heldCount > 0 { tables.frames.release(held.span.extracting(..<heldCount)) }

@@ -41,7 +41,7 @@ enum {
 #endif
 
 enum { NONE = 0, READABLE = 1, WRITABLE = 3 };
-enum { PRIVATE = 2, ANONYMOUS = 0x20, POPULATE = 0x8000 };
+enum { SHARED = 1, PRIVATE = 2, ANONYMOUS = 0x20, POPULATE = 0x8000 };
 enum { MAY_MOVE = 1, DONT_NEED = 4 };
 
 #ifdef __x86_64__
@@ -416,6 +416,27 @@ static word fork_large(void) {
   return time;
 }
 
+// From the touch for which there is no memory to the victim's end, seen by its parent. What it
+// takes grows with the machine, whose memory the victim has nearly all.
+static word kill_for_memory(void) {
+  word shared = checked("mmap", call(MMAP, 0, PAGE, WRITABLE, SHARED | ANONYMOUS, -1, 0));
+  volatile word *last_touch = (word *)shared;
+  *last_touch = 0;
+  if (fork_child() == 0) {
+    for (;;) {
+      word address = map(PAGES * PAGE, WRITABLE, 0);
+      for (word page = 0; page < PAGES; page++) {
+        *last_touch = time_stamp();
+        *(volatile char *)(address + page * PAGE) = 1;
+      }
+    }
+  }
+  wait_child();
+  word time = time_stamp() - *last_touch;
+  unmap(shared, PAGE);
+  return time - reading_cost;
+}
+
 // --- the table
 
 static const struct { const char *name; word (*measure)(void); } rows[] = {
@@ -439,6 +460,7 @@ static const struct { const char *name; word (*measure)(void); } rows[] = {
   {"fork-small", fork_small},
   {"fork-64m", fork_large},
   {"getppid", getppid_call},
+  {"memory-kill", kill_for_memory},
 };
 
 static void measure_row(const char *name, word (*measure)(void)) {
