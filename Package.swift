@@ -24,7 +24,8 @@ let units: [Target.Dependency] = ["MemoryUnits", "IntrusiveStructures", "MemoryE
 let hardware: [Target.Dependency] = units + ["Machine", "PageTableFormats"]
 let mechanisms: [Target.Dependency] = hardware + ["PageFrames", "KernelHeap", "PageTables"]
 let management: [Target.Dependency] =
-  mechanisms + ["KernelMappings", "AddressSpaces", "Compaction", "Reclaim", "OutOfMemory"]
+  mechanisms
+  + ["KernelMappings", "DeviceMemory", "AddressSpaces", "Compaction", "Reclaim", "OutOfMemory"]
 
 let package = Package(
   name: "quire",
@@ -39,6 +40,7 @@ let package = Package(
     .library(name: "KernelHeap", targets: ["KernelHeap"]),
     .library(name: "PageTables", targets: ["PageTables"]),
     .library(name: "KernelMappings", targets: ["KernelMappings"]),
+    .library(name: "DeviceMemory", targets: ["DeviceMemory"]),
     .library(name: "AddressSpaces", targets: ["AddressSpaces"]),
     .library(name: "MemoryManagement", targets: ["MemoryManagement"]),
     .library(name: "Processes", targets: ["Processes"]),
@@ -66,22 +68,28 @@ let package = Package(
     suite(
       "KernelMappingsTests",
       of: mechanisms + ["KernelMappings", "SimulatedMachine"]),
+    layer("DeviceMemory", on: hardware + ["PageFrames", "KernelHeap"]),
+    suite(
+      "DeviceMemoryTests",
+      of: hardware + ["PageFrames", "KernelHeap", "DeviceMemory", "SimulatedMachine"]),
     // L4
     layer("AddressSpaces", on: mechanisms),
     // L5
     layer("Compaction", on: mechanisms + ["AddressSpaces"]),
     layer("Reclaim", on: mechanisms + ["AddressSpaces"]),
     layer("OutOfMemory", on: mechanisms + ["AddressSpaces"]),
-    layer("MemoryManagement", on: mechanisms + ["KernelMappings", "AddressSpaces"]),
+    layer(
+      "MemoryManagement", on: mechanisms + ["KernelMappings", "DeviceMemory", "AddressSpaces"]),
     // The kernel around it
     layer("LinuxABI", on: ["MemoryUnits"]),
     layer(
       "FileSystems",
-      on: mechanisms + ["KernelMappings", "AddressSpaces", "Compaction", "LinuxABI"]),
+      on: mechanisms
+        + ["KernelMappings", "DeviceMemory", "AddressSpaces", "Compaction", "LinuxABI"]),
     suite(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
-    layer("SelfTests", on: mechanisms + ["KernelMappings"]),
+    layer("SelfTests", on: mechanisms + ["KernelMappings", "DeviceMemory"]),
     suite(
       "SelfTestsTests", of: management + ["MemoryManagement", "SelfTests", "SimulatedMachine"]),
     layer(

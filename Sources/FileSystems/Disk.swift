@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import KernelHeap
 import MemoryUnits
 
@@ -22,6 +23,8 @@ struct Disk: BitwiseCopyable {
   var flushesInFlight: UInt32 = 0
   var flushCount: UInt32 = 0
   var flushErrorCount: UInt32 = 0
+  /// What it is to the memory that it reads and writes.
+  var hardware = Link<Device>(nil)
   /// The disk as one file: where the file system's own blocks are cached.
   var device = Link<CachedFile>(nil)
   var volume = Ext2Volume()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import KernelHeap
 import LinuxABI
 import Machine
@@ -21,9 +22,12 @@ struct DiskRequest: BitwiseCopyable {
   var pageCount: UInt16 = 0
   var file = Link<CachedFile>(nil)
   var index: UInt64 = 0
+  /// Where the disk is told that the frames are.
+  var address = DeviceAddress(0)
   /// The modelled time.
   var due = VirtualTime.zero
 
+  var byteCount: ByteCount { PageCount(Int(pageCount)).bytes }
   var sectorCount: UInt64 { UInt64(pageCount) * 8 }
 
   /// Whether the host might do the two in either order with different results.
@@ -34,6 +38,11 @@ struct DiskRequest: BitwiseCopyable {
     isInFlight && Int(self.disk) == disk && (self.direction == .write || direction == .write)
       && first < sector + sectorCount && sector < first + count
   }
+}
+
+extension DiskTransfer.Direction {
+  /// Who writes the memory; a flush has none.
+  fileprivate var memory: TransferDirection { self == .read ? .fromDevice : .toDevice }
 }
 
 extension FileSystems {
@@ -53,8 +62,9 @@ extension FileSystems {
     var request = DiskRequest(
       isInFlight: true, disk: UInt8(disk), direction: direction, sector: UInt64(block) * 8,
       frame: frame, pageCount: pageCount, file: Link(file), index: index)
+    lend(&request, patience)
     let tag = freeTag(for: request, patience)
-    let byteCount = PageCount(Int(pageCount)).bytes
+    let byteCount = request.byteCount
     request.due =
       direction == .flush
       ? state.value.disks[disk].times.planFlush(state.value.model, at: machine.now)
@@ -72,7 +82,7 @@ extension FileSystems {
     machine.submit(
       DiskTransfer(
         disk: UInt8(disk), direction: direction, tag: tag, sector: request.sector,
-        address: frame.address, byteCount: byteCount))
+        address: request.address.physical, byteCount: byteCount))
     environment.schedule(diskCompletion: tag, at: request.due)
   }
 
@@ -83,6 +93,7 @@ extension FileSystems {
     let request = state.value.requests[Int(tag)]
     precondition(request.isInFlight, "the end of a transfer that nobody began")
     let succeeded = machine.finish(tag: tag)
+    takeBack(request)
     state.value.diskCounts.add(request)
     state.value.disks[Int(request.disk)].counts.add(request)
     state.value.requests[Int(tag)].isInFlight = false
@@ -105,6 +116,40 @@ extension FileSystems {
       if !succeeded { state.value.disks[Int(request.disk)].flushErrorCount &+= 1 }
     }
     environment.wake(Self.diskKey)
+  }
+
+  // The memory of a transfer
+
+  /// Lends the frames of a transfer to its disk, waiting for others to end while all bounce
+  /// buffers are in use.
+  private func lend(_ request: inout DiskRequest, _ patience: Patience) {
+    guard let device = hardware(of: request) else { return }
+    while true {
+      do {
+        request.address = try environment.devices.map(
+          request.frame.address, request.byteCount, request.direction.memory, for: device)
+        return
+      } catch {
+        precondition(diskTransferCount > 0, "a disk that never reaches a frame")
+        waitForTransfer(patience)
+      }
+    }
+  }
+
+  /// Takes the frames back; what the disk has written is in them now.
+  private func takeBack(_ request: DiskRequest) {
+    guard let device = hardware(of: request) else { return }
+    do {
+      try environment.devices.unmap(
+        request.address, request.byteCount, request.direction.memory, of: device)
+    } catch {
+      preconditionFailure("a transfer that was not mapped")
+    }
+  }
+
+  /// The device of a transfer that has bytes.
+  private func hardware(of request: DiskRequest) -> Reference<Device>? {
+    request.pageCount > 0 ? state.value.disks[Int(request.disk)].hardware.reference : nil
   }
 
   private func readCompleted(_ request: DiskRequest, _ succeeded: Bool) {
@@ -169,12 +214,16 @@ extension FileSystems {
   private func freeTag(for request: DiskRequest, _ patience: Patience) -> UInt16 {
     while true {
       if !hasConflict(request), let tag = takeTag() { return tag }
-      if patience == .asleep {
-        environment.sleep(on: Self.diskKey)
-      } else {
-        // Whatever is in the way ends some time.
-        _ = environment.awaitTransfer()
-      }
+      waitForTransfer(patience)
+    }
+  }
+
+  /// Whatever is in the way ends some time.
+  private func waitForTransfer(_ patience: Patience) {
+    if patience == .asleep {
+      environment.sleep(on: Self.diskKey)
+    } else {
+      _ = environment.awaitTransfer()
     }
   }
 

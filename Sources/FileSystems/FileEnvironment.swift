@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import KernelHeap
 import KernelMappings
 import LinuxABI
@@ -17,6 +18,9 @@ public protocol FileEnvironment: ProcessEnvironment {
 
   /// The kernel's own addresses.
   var mappings: KernelMappings<Hardware> { get }
+
+  /// What devices have of memory.
+  var devices: DeviceMemory<Hardware> { get }
 
   /// Notes that `FileSystems.diskCompleted(tag)` is to be called at a time. Events of the same
   /// time are taken in the order in which they were noted.

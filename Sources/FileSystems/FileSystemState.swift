@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import IntrusiveStructures
 import KernelHeap
 import Machine
@@ -132,6 +133,22 @@ public struct FileSystemState: BitwiseCopyable {
       repeating: Disk(), count: Disk.count, in: frames.machine.directMap.frame(diskFrame))
     disks[Disk.root].byteCount = diskByteCount
     disks[Disk.scratch].byteCount = scratchByteCount
+  }
+
+  /// Makes the disks known as devices, which reach all memory.
+  ///
+  /// - Context: once, before the first transfer.
+  public func addDisks<Hardware: Machine>(
+    to devices: DeviceMemory<Hardware>
+  ) throws(DeviceMemoryError) {
+    for index in 0..<Disk.count where disks[index].byteCount > 0 {
+      disks[index].hardware = Link(try devices.addDevice(number: UInt32(index), mask: .all))
+    }
+  }
+
+  /// The device that a disk is; nil where there is no such disk.
+  public func hardware(ofDisk index: Int) -> Reference<Device>? {
+    index < Disk.count ? disks[index].hardware.reference : nil
   }
 
   /// Holds the disk requests in one half and the inode chains in the other.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import KernelHeap
 import KernelMappings
 import LinuxABI
@@ -75,7 +76,7 @@ extension FileSystems {
     line("PageTables:", census.pageTables, &writer)
     line("SecPageTables:", .zero, &writer)
     line("NFS_Unstable:", .zero, &writer)
-    line("Bounce:", .zero, &writer)
+    put("Bounce:", environment.devices.bouncedByteCount.value >> 10, &writer)
     line("WritebackTmp:", .zero, &writer)
   }
 

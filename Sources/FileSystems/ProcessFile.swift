@@ -8,7 +8,7 @@ enum ProcessFile: UInt8, BitwiseCopyable {
   // /proc
   case selfLink, threadSelf, mountsLink
   case meminfo, cpuinfo, uptime, version, filesystems, stat, loadAverage, commandLine
-  case memoryStatistics, zoneinfo, buddyinfo, pagetypeinfo, slabinfo
+  case memoryStatistics, zoneinfo, buddyinfo, pagetypeinfo, slabinfo, vmallocinfo
   case devices, swaps, diskStatistics, partitions
   case settings, kernelSettings, randomSettings, memorySettings, fileSettings
   // /proc/sys/kernel
@@ -59,6 +59,7 @@ enum ProcessFile: UInt8, BitwiseCopyable {
     case .buddyinfo: .text("buddyinfo", .folder)
     case .pagetypeinfo: .text("pagetypeinfo", .folder, 0o400)
     case .slabinfo: .text("slabinfo", .folder, 0o400)
+    case .vmallocinfo: .text("vmallocinfo", .folder, 0o400)
     case .devices: .text("devices", .folder)
     case .swaps: .text("swaps", .folder)
     case .diskStatistics: .text("diskstats", .folder)

@@ -16,6 +16,7 @@ extension FileSystems {
     case .buddyinfo: writeBuddyInformation(to: &writer)
     case .pagetypeinfo: writePageTypes(to: &writer)
     case .slabinfo: writeSlabs(to: &writer)
+    case .vmallocinfo: writeVirtualAreas(to: &writer)
     case .cpuinfo: writeProcessor(to: &writer)
     case .uptime: writeUptime(to: &writer)
     case .version:

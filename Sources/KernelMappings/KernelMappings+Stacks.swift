@@ -69,6 +69,6 @@ extension KernelMappings {
   private func makeStack() throws(AllocationError) -> VirtualAddress {
     try areas.allocate(
       KernelStack.pageCount.bytes, purpose: .kernelStack, FrameRequest(kind: .kernelStack),
-      .readWrite)
+      .readWrite, "allocateStack()")
   }
 }

@@ -4,6 +4,7 @@ import IntrusiveStructures
 import KernelHeap
 import Machine
 import MemoryUnits
+import PageTableFormats
 
 /// What an area of the kernel's own addresses is for; /proc/vmallocinfo tells.
 public enum VirtualAreaPurpose: UInt8, Sendable, BitwiseCopyable {
@@ -22,6 +23,27 @@ public enum VirtualAreaPurpose: UInt8, Sendable, BitwiseCopyable {
   var hasMemory: Bool { self == .memory || self == .kernelStack }
 }
 
+/// How the CPU may keep what it reads and writes of a device.
+public enum DeviceCaching: UInt8, Sendable, BitwiseCopyable {
+  /// Every access goes out, in order: registers. Linux: `ioremap()`.
+  case none
+  /// Writes may be put together: pictures. Linux: `ioremap_wc()`.
+  case writeCombining
+  /// What is read may be kept. Linux: `ioremap_wt()`.
+  case writeThrough
+  /// As memory: tables of firmware. Linux: `ioremap_cache()`.
+  case writeBack
+
+  var protection: Protection {
+    switch self {
+    case .none: .device
+    case .writeCombining: .writeCombining
+    case .writeThrough: .device.union(.writeCombining)
+    case .writeBack: .inaccessible
+    }
+  }
+}
+
 /// A run of the kernel's own addresses, with the page behind it that nothing maps.
 ///
 /// Linux: `struct vmap_area`, `struct vm_struct`.
@@ -37,13 +59,18 @@ struct VirtualArea: HeapObject {
   var isLazy = false
   /// Of a device: where its registers are.
   var device = PhysicalAddress(0)
+  /// Who asked for it.
+  let caller: StaticString
   /// In pages.
   var gaps = Gaps()
   var hook = TreeHook<VirtualArea>()
   /// The next lazy area.
   var nextLazy = Link<VirtualArea>.none
 
-  init(start: PageNumber, pageCount: PageCount, purpose: VirtualAreaPurpose) {
+  init(
+    start: PageNumber, pageCount: PageCount, purpose: VirtualAreaPurpose, caller: StaticString
+  ) {
+    self.caller = caller
     self.start = start
     self.pageCount = pageCount
     self.purpose = purpose

@@ -23,10 +23,10 @@ extension VirtualAreas {
   ///
   /// Linux: `alloc_vmap_area()`.
   func reserve(
-    _ pageCount: PageCount, _ purpose: VirtualAreaPurpose
+    _ pageCount: PageCount, _ purpose: VirtualAreaPurpose, _ caller: StaticString
   ) throws(AllocationError) -> Reference<VirtualArea> {
     let area = try heap.allocate(
-      VirtualArea(start: first, pageCount: pageCount, purpose: purpose))
+      VirtualArea(start: first, pageCount: pageCount, purpose: purpose, caller: caller))
     if place(area) { return area }
     purge()
     if place(area) { return area }

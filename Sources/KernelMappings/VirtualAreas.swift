@@ -85,20 +85,20 @@ public struct VirtualAreas<M: Machine>: BitwiseCopyable {
   /// - Complexity: O(pages + log areas).
   public func allocate(
     _ size: ByteCount, content: FrameRequest.Content = .zeroed,
-    protection: Protection = .readWrite
+    protection: Protection = .readWrite, caller: StaticString = #function
   ) throws(AllocationError) -> VirtualAddress {
     let request = FrameRequest(kind: .plain, zoneLimit: .highMemory, content: content)
-    return try allocate(size, purpose: .memory, request, protection)
+    return try allocate(size, purpose: .memory, request, protection, caller)
   }
 
   func allocate(
     _ size: ByteCount, purpose: VirtualAreaPurpose, _ request: FrameRequest,
-    _ protection: Protection
+    _ protection: Protection, _ caller: StaticString
   ) throws(AllocationError) -> VirtualAddress {
     guard size > .zero else { throw .zeroSize }
     let needed = size.pagesRoundedUp
     guard needed <= frames.managedPageCount else { throw .tooLarge }
-    let area = try reserve(needed, purpose)
+    let area = try reserve(needed, purpose, caller)
     do throws(AllocationError) {
       var cursor = tables.cursor(root, at: heap[area].start.address)
       for _ in 0..<needed.value {
@@ -118,10 +118,11 @@ public struct VirtualAreas<M: Machine>: BitwiseCopyable {
   ///
   /// - Throws: as `allocate`.
   public func map(
-    _ list: Span<PageFrameNumber>, _ protection: Protection = .readWrite
+    _ list: Span<PageFrameNumber>, _ protection: Protection = .readWrite,
+    caller: StaticString = #function
   ) throws(AllocationError) -> VirtualAddress {
     guard list.count > 0 else { throw .zeroSize }
-    let area = try reserve(PageCount(list.count), .frames)
+    let area = try reserve(PageCount(list.count), .frames, caller)
     do throws(AllocationError) {
       var cursor = tables.cursor(root, at: heap[area].start.address)
       for index in list.indices {
@@ -136,21 +137,22 @@ public struct VirtualAreas<M: Machine>: BitwiseCopyable {
     return heap[area].start.address
   }
 
-  /// Maps device registers, or memory that no zone has. Linux: `ioremap()`, `ioremap_cache()`.
+  /// Maps device registers, or memory that no zone has. Linux: `ioremap()` and its kin.
   ///
   /// - Parameters:
   ///   - start: need not begin a page; the address returned is as far into its page.
-  ///   - isCached: whether the CPU may keep what it read.
+  ///   - caching: what the CPU may keep.
   /// - Throws: as `allocate`.
   public func mapDevice(
-    at start: PhysicalAddress, _ size: ByteCount, isCached: Bool = false
+    at start: PhysicalAddress, _ size: ByteCount, caching: DeviceCaching = .none,
+    caller: StaticString = #function
   ) throws(AllocationError) -> VirtualAddress {
     guard size > .zero else { throw .zeroSize }
     let offset = start.offsetInFrame
     let needed = (size + offset).pagesRoundedUp
-    let area = try reserve(needed, .device)
-    heap[area].device = start
-    let attributes = isCached ? Protection.uncounted : Protection.uncounted.union(.device)
+    let area = try reserve(needed, .device, caller)
+    heap[area].device = start.frame.address
+    let attributes = Protection.uncounted.union(caching.protection)
     do throws(AllocationError) {
       var cursor = tables.cursor(root, at: heap[area].start.address)
       for page in 0..<needed.value {
@@ -206,9 +208,18 @@ public struct VirtualAreas<M: Machine>: BitwiseCopyable {
 
   /// Calls with each area in use, lowest first. Linux: `vmalloc_info_show()`.
   public func visit(_ body: (VirtualAreaDescription) -> Void) {
+    visitAll { if !$0.isLazy { body($0) } }
+  }
+
+  /// Calls with each area that waits for a flush. Linux: `show_purge_info()`.
+  public func visitLazy(_ body: (VirtualAreaDescription) -> Void) {
+    visitAll { if $0.isLazy { body($0) } }
+  }
+
+  private func visitAll(_ body: (VirtualAreaDescription) -> Void) {
     var next = state.value.tree.first(in: links)
     while let area = next {
-      if !heap[area].isLazy { body(VirtualAreaDescription(heap[area])) }
+      body(VirtualAreaDescription(heap[area]))
       next = state.value.tree.next(after: area, in: links)
     }
   }
@@ -222,12 +233,17 @@ public struct VirtualAreaDescription: Sendable, BitwiseCopyable {
   public let purpose: VirtualAreaPurpose
   /// Of a device: where its registers are.
   public let device: PhysicalAddress
+  /// Who asked for it.
+  public let caller: StaticString
+  let isLazy: Bool
 
   init(_ area: VirtualArea) {
     start = area.start.address
     pageCount = area.pageCount
     purpose = area.purpose
     device = area.device
+    caller = area.caller
+    isLazy = area.isLazy
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import KernelHeap
 import KernelMappings
 import Machine
@@ -18,6 +19,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
   public let heap: ObjectHeap<M>
   public let tables: PageTables<M>
   public let mappings: KernelMappings<M>
+  public let devices: DeviceMemory<M>
   public let memory: Resident<MemoryState>
   /// The first contiguous area that the machine cannot have, and why; the others it has.
   public let refusedArea: RefusedArea?
@@ -66,6 +68,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
       let range = description.temporary[index]
       frames.addMemory(from: range.start, range.byteCount)
     }
+    devices = try DeviceMemory(heap: heap)
     let zeroRequest = FrameRequest(kind: .plain, content: .zeroed)
     let zeroFrame = try frames.allocate(zeroRequest).surrender()
     memory = Resident(

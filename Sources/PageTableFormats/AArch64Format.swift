@@ -69,7 +69,9 @@ public enum AArch64Format: PageTableFormat {
     precondition(level < 3, "no blocks at the root")
     var entry = UInt64(frame.value) &<< 12 | rights(protection, level: level) | innerShareable
     if !protection.contains(.global) || !protection.isAccessible { entry |= notGlobal }
-    if protection.contains(.device) { entry |= attributeDevice }
+    if protection.contains(.device) || protection.contains(.writeCombining) {
+      entry |= attributeDevice
+    }
     if protection.contains(.uncounted) { entry |= uncounted }
     return entry
   }

@@ -21,6 +21,12 @@ public struct Protection: FlagSet, Hashable, Sendable, BitwiseCopyable {
   /// Software: the frame is not counted (the zero page). Linux: `pte_special()`.
   public static var uncounted: Self { Self(rawValue: 64) }
 
+  /// Writes may be put together before they go out: memory that a device shows. With `device`,
+  /// what is read may be kept and every write goes out at once. `decode` does not tell it.
+  ///
+  /// Linux: `_PAGE_CACHE_MODE_WC`, `_PAGE_CACHE_MODE_WT`.
+  public static var writeCombining: Self { Self(rawValue: 128) }
+
   public static var inaccessible: Self { Self(rawValue: 0) }
   public static var readWrite: Self { Self(rawValue: 1 | 2) }
   public static var readExecute: Self { Self(rawValue: 1 | 4) }
@@ -32,7 +38,7 @@ public struct Protection: FlagSet, Hashable, Sendable, BitwiseCopyable {
   public var rights: Self { Self(rawValue: rawValue & 0b1111) }
 
   /// The attributes that stay with a frame whatever its rights become.
-  public var attributes: Self { Self(rawValue: rawValue & 0b111_0000) }
+  public var attributes: Self { Self(rawValue: rawValue & 0b1111_0000) }
 
   /// These, with read wherever there is write or execute, and not global where there is nothing.
   var hardwareRights: Self {

@@ -54,7 +54,7 @@ public enum Sv39Format: PageTableFormat {
   ) -> UInt64 {
     var entry = UInt64(frame.value) &<< 10 | rights(protection)
     if protection.contains(.global), protection.isAccessible { entry |= global }
-    if protection.contains(.device) { entry |= device }
+    if protection.contains(.device) || protection.contains(.writeCombining) { entry |= device }
     if protection.contains(.uncounted) { entry |= uncounted }
     return entry
   }

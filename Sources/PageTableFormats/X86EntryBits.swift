@@ -52,9 +52,20 @@ enum X86EntryBits {
   static func attributes(_ protection: Protection) -> UInt64 {
     var bits: UInt64 = 0
     if protection.contains(.global), protection.isAccessible { bits |= global }
-    if protection.contains(.device) { bits |= uncached | writeThrough }
+    if protection.rawValue & (Protection.device.rawValue | Protection.writeCombining.rawValue) != 0
+    {
+      bits |= caching(protection)
+    }
     if protection.contains(.uncounted) { bits |= uncounted }
     return bits
+  }
+
+  /// Which of the machine's four kinds of caching: 1 write-combining, 2 write-through, 3 none.
+  ///
+  /// Linux: `pat_bp_init()`; the machine fills the table (`ModelRegisters.caching`).
+  private static func caching(_ protection: Protection) -> UInt64 {
+    if !protection.contains(.device) { return writeThrough }
+    return protection.contains(.writeCombining) ? uncached : uncached | writeThrough
   }
 
   /// What the low bits of a leaf grant; execution is the format's to say.

@@ -42,5 +42,7 @@ extension Kernel {
       || word.holds(text: "slab=slub", at: 0, byteCount: word.byteCount)
       || word.holds(text: "slab=slab", at: 0, byteCount: word.byteCount)
       || word.holds(text: "slab=slob", at: 0, byteCount: word.byteCount)
+      || word.holds(text: "dma_debug", at: 0, byteCount: word.byteCount)
+      || word.holds(text: "swiotlb=force", at: 0, byteCount: word.byteCount)
   }
 }

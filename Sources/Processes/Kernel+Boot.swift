@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import FileSystems
 import IntrusiveStructures
 import KernelHeap
@@ -43,6 +44,7 @@ extension Kernel {
         seed: machine.channel.load(UInt64.self, at: ChannelLayout.seedOffset),
         bootTime: bootTime(machine)),
       core.frames)
+    try prepareDevices(core, files)
     let process = try core.heap.allocate(Process(identifier: 1, group: 1, session: 1))
     let task = try core.heap.allocate(
       Task(identifier: 1, process: process, stack: description.stack))
@@ -58,6 +60,35 @@ extension Kernel {
     return kernel
   }
 
+  /// Makes the disks known, and takes the words about what devices do to memory.
+  ///
+  /// Linux: `swiotlb=force`, `dma_debug`.
+  private static func prepareDevices(
+    _ core: MemoryCore<M>, _ files: Resident<FileSystemState>
+  ) throws(AllocationError) {
+    do throws(DeviceMemoryError) {
+      if isAsked("dma_debug", of: core.machine) { core.devices.startChecking() }
+      if isAsked("swiotlb=force", of: core.machine) { try core.devices.forceBounce() }
+      try files.value.addDisks(to: core.devices)
+    } catch {
+      throw .outOfMemory
+    }
+  }
+
+  /// Memory of a disk's own, zeroed, for its rings, for as long as the machine lives.
+  ///
+  /// - Throws: `outOfMemory`, also where the kernel was told of no such disk.
+  public func allocateCoherent(
+    forDisk index: Int, _ size: ByteCount
+  ) throws(AllocationError) -> PhysicalAddress {
+    guard let device = files.value.hardware(ofDisk: index) else { throw .outOfMemory }
+    do throws(DeviceMemoryError) {
+      return try devices.allocateCoherent(for: device, size).address.physical
+    } catch {
+      throw .outOfMemory
+    }
+  }
+
   private static func placeState(
     _ core: MemoryCore<M>, _ files: Resident<FileSystemState>, _ task: Reference<Task>,
     _ process: Reference<Process>
@@ -66,7 +97,8 @@ extension Kernel {
     return try place(
       KernelState(
         machine: core.machine, frames: core.frames, heap: core.heap, tables: core.tables,
-        mappings: core.mappings, memory: core.memory, files: files, current: task,
+        mappings: core.mappings, devices: core.devices, memory: core.memory, files: files,
+        current: task,
         sleepers: ResidentArray(
           repeating: sleepers, count: 64,
           in: try block(64 * MemoryLayout.stride(ofValue: sleepers), core.frames)),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import FileSystems
 import IntrusiveStructures
 import KernelHeap
@@ -28,6 +29,8 @@ public struct Kernel<M: Machine>: BitwiseCopyable {
   public var fileSystems: FileSystems<Self> { FileSystems(self) }
 
   public var mappings: KernelMappings<M> { state.value.mappings }
+
+  public var devices: DeviceMemory<M> { state.value.devices }
 
   /// The task that runs.
   var current: Reference<Task> { state.value.current }

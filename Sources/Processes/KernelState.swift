@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import FileSystems
 import IntrusiveStructures
 import KernelHeap
@@ -21,6 +22,7 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   let heap: ObjectHeap<M>
   let tables: PageTables<M>
   let mappings: KernelMappings<M>
+  let devices: DeviceMemory<M>
   let memory: Resident<MemoryState>
   let files: Resident<FileSystemState>
 

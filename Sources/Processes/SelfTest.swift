@@ -17,7 +17,8 @@ extension Kernel {
     var isGood = true
     for number in 0..<SelfTestSuite.count {
       guard let suite = SelfTestSuite(rawValue: number) else { continue }
-      let checks = SelfTests(frames: frames, heap: heap, mappings: mappings).run(suite)
+      let tests = SelfTests(frames: frames, heap: heap, mappings: mappings, devices: devices)
+      let checks = tests.run(suite)
       if checks.failure != nil { isGood = false }
       sayResult(of: suite, checks)
     }

@@ -4,9 +4,9 @@
 ///
 /// One more is a case, a name, a line in `SelfTests.run`, and a file with its checks.
 public enum SelfTestSuite: UInt8, Sendable, BitwiseCopyable {
-  case buddy, cpuLists, slab, kmalloc, vmalloc, directMap
+  case buddy, cpuLists, slab, kmalloc, vmalloc, directMap, deviceMemory
 
-  public static var count: UInt8 { 6 }
+  public static var count: UInt8 { 7 }
 
   /// As `quire selftest` prints it.
   public var name: StaticString {
@@ -17,6 +17,7 @@ public enum SelfTestSuite: UInt8, Sendable, BitwiseCopyable {
     case .kmalloc: "kmalloc"
     case .vmalloc: "vmalloc"
     case .directMap: "direct map"
+    case .deviceMemory: "DMA"
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMemory
 import KernelHeap
 import KernelMappings
 import Machine
@@ -14,11 +15,16 @@ public struct SelfTests<M: Machine>: BitwiseCopyable {
   let frames: PageFrames<M>
   let heap: ObjectHeap<M>
   let mappings: KernelMappings<M>
+  let devices: DeviceMemory<M>
 
-  public init(frames: PageFrames<M>, heap: ObjectHeap<M>, mappings: KernelMappings<M>) {
+  public init(
+    frames: PageFrames<M>, heap: ObjectHeap<M>, mappings: KernelMappings<M>,
+    devices: DeviceMemory<M>
+  ) {
     self.frames = frames
     self.heap = heap
     self.mappings = mappings
+    self.devices = devices
   }
 
   /// Runs a suite twice. What the first round leaves is there to stay, such as page tables of the
@@ -44,6 +50,7 @@ public struct SelfTests<M: Machine>: BitwiseCopyable {
       case .kmalloc: try testKernelHeap(&checks)
       case .vmalloc: try testVirtualAreas(&checks)
       case .directMap: try testDirectMap(&checks)
+      case .deviceMemory: testDeviceMemory(&checks)
       }
     } catch {
       checks.check(false, "there is memory for the suite")

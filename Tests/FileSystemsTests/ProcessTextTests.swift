@@ -68,6 +68,31 @@ import Testing
     }
   }
 
+  @Test func `vmallocinfo has a line for each area, and one for what waits for a flush`() throws {
+    try run { test in
+      let mappings = test.environment.mappings
+      func lines() throws -> [String] {
+        try test.text("/proc/vmallocinfo").split(separator: "\n").map(String.init)
+      }
+      let before = try lines().count
+      let memory = try mappings.areas.allocate(ByteCount(3 * 4096), caller: "load()")
+      let device = try mappings.areas.mapDevice(
+        at: PhysicalAddress(0xFEB0_0000), ByteCount(4096), caller: "probe()")
+      let all = try lines()
+      #expect(all.count == before + 2)
+      let first = String(memory.value, radix: 16)
+      let end = String(memory.value + 4 * 4096, radix: 16)
+      #expect(all.contains("0x\(first)-0x\(end)   16384 load() pages=3 vmalloc N0=3"))
+      #expect(
+        all.contains { $0.hasSuffix("    8192 probe() phys=0x00000000feb00000 ioremap") })
+      try mappings.areas.free(memory)
+      #expect(try lines().last == "0x\(first)-0x\(end)   16384 unpurged vm_area")
+      try mappings.areas.unmapDevice(device)
+      mappings.areas.purge()
+      #expect(try lines().count == before)
+    }
+  }
+
   @Test func `slabinfo counts a new object`() throws {
     try run { test in
       func line() throws(Errno) -> [Substring] {

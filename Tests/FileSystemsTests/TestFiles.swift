@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import DeviceMemory
 import FileSystems
 import Foundation
 import KernelHeap
@@ -29,6 +30,7 @@ struct TestEnvironment: FileEnvironment {
   var tables: PageTables<HostedMachine> { core.tables }
   var memory: Resident<MemoryState> { core.memory }
   var mappings: KernelMappings<HostedMachine> { core.mappings }
+  var devices: DeviceMemory<HostedMachine> { core.devices }
   var currentProcess: UInt32 { 2 }
 
   func relieve(_ shortfall: Shortfall) -> Relief {
@@ -207,6 +209,7 @@ struct TestFiles {
       frames: core.frames, model: model, diskByteCount: UInt64(disk.count),
       scratchByteCount: UInt64(scratch.count), terminals: terminals,
       seed: 0, bootTime: 1_700_000_000)
+    try state.addDisks(to: core.devices)
     let frame = try core.frames.allocate(FrameRequest(order: Order(2))).surrender()
     let block = machine.directMap.block(
       at: frame.address, byteCount: Order(2).pageCount.bytes)

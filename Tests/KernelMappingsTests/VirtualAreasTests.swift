@@ -83,6 +83,31 @@ import Testing
     }
   }
 
+  @Test func `a device is cached as it was asked for`() throws {
+    try TestMappings.run { test in
+      // The bits that choose among the processor's kinds of caching.
+      func bits(_ caching: DeviceCaching) throws -> UInt64 {
+        let areas = test.mappings.areas
+        let address = try areas.mapDevice(
+          at: PhysicalAddress(0xFEC0_0000), ByteCount(4096), caching: caching)
+        let root = test.mappings.root
+        var table = root
+        for level in [3, 2, 1] {
+          let index = X8664Format.index(of: address, level: level)
+          let place = table.address + ByteCount(UInt64(index) * 8)
+          let entry = test.machine.directMap.load(UInt64.self, at: place)
+          table = try #require(X8664Format.tableFrame(entry))
+        }
+        let last = ByteCount(UInt64(X8664Format.index(of: address, level: 0)) * 8)
+        let entry = test.machine.directMap.load(UInt64.self, at: table.address + last)
+        try areas.unmapDevice(address)
+        return entry >> 3 & 3
+      }
+      let all = try [DeviceCaching.none, .writeCombining, .writeThrough, .writeBack].map(bits)
+      #expect(all == [3, 1, 2, 0])
+    }
+  }
+
   @Test func `what cannot be is an error, and changes nothing`() throws {
     try TestMappings.run { test in
       let areas = test.mappings.areas

@@ -37,6 +37,35 @@ import Testing
     #expect(run.events(.diskReadSubmitted).count == run.events(.diskReadCompleted).count)
   }
 
+  @Test func `a disk that goes through bounce buffers reads the same, and misuses no memory`()
+    throws
+  {
+    func read(_ words: [String]) throws -> KernelRun {
+      var options = KernelRun.Options()
+      options.words = words
+      return try KernelRun(options) { program in
+        let file = program.open("/text")
+        while let bytes = program.read(file, 4097), !bytes.isEmpty { _ = program.write(1, bytes) }
+      }
+    }
+    let bounced = try read(["swiotlb=force", "dma_debug"])
+    bounced.check(.exited, 0)
+    let direct = try read([])
+    direct.check(.exited, 0)
+    #expect(bounced.output == direct.output && !direct.output.isEmpty)
+  }
+
+  @Test func `the kernel's own suites take the place of the program`() throws {
+    var options = KernelRun.Options()
+    options.frameCount = 8192
+    options.words = ["selftest"]
+    let run = try KernelRun(options) { $0.note(1) }
+    run.check(.exited, 0)
+    #expect(run.notes.isEmpty)
+    let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
+    #expect(lines.count >= 7 && lines.allSatisfy { $0.hasPrefix("ok ") })
+  }
+
   @Test func `a program begins with its arguments and random bytes on its stack`() throws {
     let run = try KernelRun { program in
       let stack = program.program[.stackPointer]

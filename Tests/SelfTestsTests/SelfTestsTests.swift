@@ -27,7 +27,9 @@ import Testing
         stack: KernelStack(top: VirtualAddress(0xFFFF_FFFF_8010_F000)))
       description.memory.append(.init(start: PhysicalAddress(0), byteCount: size))
       let core = try MemoryCore(machine: machine, description: description)
-      try body(SelfTests(frames: core.frames, heap: core.heap, mappings: core.mappings))
+      try body(
+        SelfTests(
+          frames: core.frames, heap: core.heap, mappings: core.mappings, devices: core.devices))
     }
   }
 

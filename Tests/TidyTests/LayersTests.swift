@@ -13,7 +13,7 @@ import Testing
     // L2
     "PageFrames": 4,
     // L3
-    "KernelHeap": 5, "PageTables": 5, "KernelMappings": 6,
+    "KernelHeap": 5, "PageTables": 5, "KernelMappings": 6, "DeviceMemory": 6,
     // L4, L5
     "AddressSpaces": 7, "SelfTests": 7, "Compaction": 8, "Reclaim": 8, "OutOfMemory": 8,
     "MemoryManagement": 9,

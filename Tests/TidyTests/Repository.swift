@@ -108,5 +108,5 @@ let coreTargets: Set<String> = [
   "PageFrames", "KernelHeap", "PageTables", "KernelMappings", "AddressSpaces",
   "Compaction", "Reclaim",
   "OutOfMemory", "MemoryManagement", "LinuxABI", "FileSystems", "SelfTests", "Processes",
-  "MachineConformance",
+  "MachineConformance", "DeviceMemory",
 ]

@@ -10,8 +10,8 @@ import PageTableFormats
 extension BareMetalMachine {
   /// Sets up the one machine that there is.
   ///
-  /// From here on traps arrive, time runs, the channel and the disks work; the page table is
-  /// the boot's, until somebody activates another.
+  /// From here on traps arrive, time runs, the channel works; the disks wait for `startDisks`.
+  /// The page table is the boot's, until somebody activates another.
   ///
   /// - Parameters:
   ///   - startInformation: physical address of what the loader tells.
@@ -42,13 +42,13 @@ extension BareMetalMachine {
     machine.findMemory(loader, &information, &tables)
     machine.findChannel(&information)
     LocalTimer.enable()
-    let rings = machine.findDisks(after: tables.end)
-    describeImage(&information, tables: tables, rings: rings)
+    machine.findDisks()
+    describeImage(&information, tables: tables)
     return (machine, information)
   }
 
   /// Says something where no channel is, and stops.
-  private func stop(_ text: StaticString) -> Never {
+  func stop(_ text: StaticString) -> Never {
     write(text)
     halt()
   }
@@ -99,7 +99,7 @@ extension BareMetalMachine {
   }
 
   private static func describeImage(
-    _ information: inout BootInformation, tables: BootTables, rings: UInt64
+    _ information: inout BootInformation, tables: BootTables
   ) {
     information.image = [
       part(place_text_start(), place_text_end(), .read.union(.execute)),
@@ -108,10 +108,8 @@ extension BareMetalMachine {
       part(place_stack_start(), place_stack_end(), .read.union(.write)),
     ]
     let base = AddressLayout.image
-    information.reserved = [
-      MemoryRange(from: place_stack_start() - base - 4096, to: place_data_end() - base),
-      MemoryRange(from: tables.end, to: rings),
-    ]
+    information.reserved = MemoryRange(
+      from: place_stack_start() - base - 4096, to: place_data_end() - base)
     information.bootTables = MemoryRange(from: place_data_end() - base, to: tables.end)
     information.stack = KernelStack(top: VirtualAddress(place_stack_end()))
   }

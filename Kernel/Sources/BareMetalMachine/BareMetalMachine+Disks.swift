@@ -37,28 +37,41 @@ extension BareMetalMachine {
     return request.hasSucceeded
   }
 
-  /// Starts the disks in the order in which QEMU was told of them: it fills the last slot first.
+  /// Finds the disks, in the order in which QEMU was told of them: it fills the last slot first.
   ///
-  /// - Parameter start: physical address of RAM for the rings.
-  /// - Returns: the address behind them.
-  func findDisks(after start: UInt64) -> UInt64 {
-    var end = start
-    let requests = end
-    end += (UInt64(DiskTransfer.maximumInFlight) * BlockRequest.stride + 4095) & ~4095
+  /// They do nothing before `startDisks`.
+  func findDisks() {
+    var slot = BlockDevice.slotCount
+    while slot > 0, state.diskCount < state.disks.count {
+      slot -= 1
+      guard let disk = BlockDevice(slot: slot) else { continue }
+      state.disks[state.diskCount] = disk
+      state.diskCount += 1
+    }
+  }
+
+  /// Makes the disks ready for transfers, in memory that they share with the kernel.
+  ///
+  /// - Parameter allocate: gives so many bytes in a row for a disk, zeroed, for ever.
+  /// - Throws: what that throws.
+  /// - Context: once, before the first transfer.
+  public func startDisks<Failure: Error>(
+    _ allocate: (Int, ByteCount) throws(Failure) -> PhysicalAddress
+  ) throws(Failure) {
+    guard state.diskCount > 0 else { return }
+    // The first disk's memory has the requests of all tags, whichever disk they go to.
+    let byteCount = UInt64(DiskTransfer.maximumInFlight) * BlockRequest.stride
+    let requests = try allocate(0, ByteCount(byteCount)).value
     state.requests = AddressLayout.directMap + requests
     for tag in 0..<DiskTransfer.maximumInFlight {
       BlockRequest(tag: UInt16(tag), in: state.requests)
         .prepare(physical: requests + UInt64(tag) * BlockRequest.stride)
     }
-    var slot = BlockDevice.slotCount
-    while slot > 0 {
-      slot -= 1
-      guard var disk = BlockDevice(slot: slot) else { continue }
-      guard disk.start(rings: end, requests: requests) else { continue }
-      state.disks[state.diskCount] = disk
-      state.diskCount += 1
-      end += 4096
+    for disk in 0..<state.diskCount {
+      let rings = try allocate(disk, ByteCount(PageSize.base.bytes)).value
+      guard state.disks[disk].start(rings: rings, requests: requests) else {
+        stop("quire: a disk that is not of virtio 1\n")
+      }
     }
-    return end
   }
 }

@@ -38,9 +38,8 @@ public struct BootInformation: BitwiseCopyable {
     repeating: MemoryRange(from: 0, to: 0))
   public internal(set) var memoryRangeCount = 0
 
-  /// The image, its stack and the disks' rings: RAM that is taken for ever.
-  public internal(set) var reserved = InlineArray<2, MemoryRange>(
-    repeating: MemoryRange(from: 0, to: 0))
+  /// The image and its stack: RAM that is taken for ever.
+  public internal(set) var reserved = MemoryRange(from: 0, to: 0)
 
   /// The page tables of the boot: free once another root is active.
   public internal(set) var bootTables = MemoryRange(from: 0, to: 0)

@@ -75,6 +75,7 @@ enum DescriptorTables {
 
   /// Time stamps trap in user mode; ring 0 neither executes nor touches user pages.
   private static func setRights() {
+    processor_write_model_register(ModelRegisters.caching, 0x0004_0106_0004_0106)
     var control = processor_read_control4() | ControlBits.timeStampDisable
     if processor_identify(0, 0).a >= 7 {
       let features = processor_identify(7, 0).b
@@ -90,6 +91,9 @@ enum ModelRegisters {
   static var systemCallSegments: UInt32 { 0xC000_0081 }
   static var systemCallEntry: UInt32 { 0xC000_0082 }
   static var systemCallFlags: UInt32 { 0xC000_0084 }
+  /// What the caching bits of an entry mean: 0 write-back, 1 write-combining, 2 write-through,
+  /// 3 none. Linux: `MSR_IA32_CR_PAT`.
+  static var caching: UInt32 { 0x277 }
   static var threadPointer: UInt32 { 0xC000_0100 }
   static var secondThreadPointer: UInt32 { 0xC000_0101 }
 }

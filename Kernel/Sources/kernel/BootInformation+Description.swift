@@ -14,7 +14,7 @@ extension BootInformation {
     for index in 0..<memoryRangeCount {
       description.memory.append(Self.range(memoryRanges[index]))
     }
-    for index in 0..<reserved.count { description.reserved.append(Self.range(reserved[index])) }
+    description.reserved.append(Self.range(reserved))
     description.temporary.append(Self.range(bootTables))
     description.largestPageLevel = largestPageLevel
     description.hidden.append(Self.range(channel))

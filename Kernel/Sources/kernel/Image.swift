@@ -4,6 +4,7 @@ import BareMetalMachine
 import Machine
 import MemoryEvents
 import MemoryUnits
+import PageFrames
 import Processes
 
 /// The image's one global: the kernel, once it is built.
@@ -18,6 +19,9 @@ func start(startInformation: UInt64, counter: UInt64) {
   let built: Kernel<BareMetalMachine>
   do {
     built = try Kernel.boot(machine: machine, description: information.description)
+    try machine.startDisks { (disk, size) throws(AllocationError) in
+      try built.allocateCoherent(forDisk: disk, size)
+    }
   } catch {
     machine.leave(.tooSmall, value: 0)
     machine.halt()

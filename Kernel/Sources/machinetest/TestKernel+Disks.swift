@@ -8,6 +8,7 @@ import MemoryUnits
 /// Reads of every disk, many at a time, whose contents are summed in the order of their tags.
 extension TestKernel {
   func testDisks() {
+    machine.startDisks { _, size in state.value.memory.allocate(size) }
     for disk in 0..<machine.diskCount { testDisk(UInt8(disk)) }
   }
 

@@ -57,10 +57,8 @@ struct TestKernel: BitwiseCopyable {
       note("memory", information.memoryRanges[index].start.value)
       note("  to", information.memoryRanges[index].end.value)
     }
-    note("image from", information.reserved[0].start.value)
-    note("  to", information.reserved[0].end.value)
-    note("rings from", information.reserved[1].start.value)
-    note("  to", information.reserved[1].end.value)
+    note("image from", information.reserved.start.value)
+    note("  to", information.reserved.end.value)
     note("first time", machine.now.nanoseconds)
   }
 

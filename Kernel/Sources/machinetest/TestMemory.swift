@@ -28,6 +28,12 @@ struct TestMemory: BitwiseCopyable {
     return end.frame
   }
 
+  /// Frames full of zeros in a row.
+  mutating func allocate(_ size: ByteCount) -> PhysicalAddress {
+    for _ in 0..<size.pagesRoundedUp.value { _ = allocate() }
+    return end
+  }
+
   /// Maps a page to a fresh frame.
   mutating func map(_ address: VirtualAddress, _ protection: Protection) -> PageFrameNumber {
     let frame = allocate()
