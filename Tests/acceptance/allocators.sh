@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every allocator of the kernel: its own suites in booted machines, devices behind bounce buffers,
+# the kernel's half of the addresses from a program, contiguous areas; with QUIRE_LONG=yes also 100
+# million random operations, the fragmentation experiment whole, one-line breaks that must be
+# noticed, and the native rows. Prints `ok NAME` or `not ok NAME`.
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+quire=$root/quire
+# Not below /tmp, which is the machine's own inside it.
+work=$(mktemp -d -p "${QUIRE_WORK:-$root/.build}")
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+ok() { printf 'ok %s\n' "$1"; }
+not_ok() { # NAME REASON
+  printf 'not ok %s # %s\n' "$1" "$2"
+  failures=$((failures + 1))
+}
+# Runs a command as long as it may take; its words are the reason where it fails.
+check() { # NAME COMMAND...
+  local name=$1
+  shift
+  if "$@" >words 2>&1 </dev/null; then ok "$name"; else not_ok "$name" "$(tail -n 3 words | tr '\n' ' ')"; fi
+}
+
+# --- the kernel's own suites
+
+# Each suite is a line of its own here too.
+suites() { # NAME OPTION...
+  local name=$1 status
+  shift
+  "$quire" selftest --timeout 200s "$@" >suites 2>errors </dev/null
+  status=$?
+  sed -n -E "s/^(ok|not ok) (.*)/\1 suite in $name: \2/p" suites
+  failures=$((failures + $(grep -c '^not ok' suites)))
+  if (($(grep -c '^ok' suites) < 7)) || { ((status != 0)) && ! grep -q '^not ok' suites; }; then
+    not_ok "suites in $name" "status $status: $(tail -n 2 errors | tr '\n' ' ')"
+  fi
+}
+
+suites 'a machine of 256 MiB'
+suites 'a machine of 24 MiB' --memory 24M
+suites 'a machine with SLAB' --boot slab=slab
+suites 'a machine with SLOB' --boot slab=slob
+suites 'a machine whose devices reach nothing' --boot 'swiotlb=force dma_debug'
+suites 'a machine with pages of 1 GiB' --memory 2G --qemu-opts '-cpu Nehalem,-spec-ctrl,+pdpe1gb'
+
+# --- devices
+
+head -c 3000000 /dev/urandom >data
+through() { # WORDS
+  "$quire" run --quiet --boot "$1" --timeout 200s --file "$work/data" -- \
+    busybox sh -c "cat $work/data | md5sum; cp $work/data /var/scratch/copy; sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </var/scratch/copy"
+}
+expected=$(md5sum <data)
+name='disks read and write the same through bounce buffers'
+if got=$(through 'swiotlb=force dma_debug audit' 2>errors) &&
+  [[ $got == "$expected"$'\n'"$expected" ]]; then
+  ok "$name"
+else
+  not_ok "$name" "$got $(tail -n 2 errors | tr '\n' ' ')"
+fi
+
+# --- the kernel's half
+
+gcc -O1 -w -static -o kernelhalf "$root/Tests/programs/kernelhalf.c" || exit 1
+./kernelhalf >host
+name="addresses of the kernel: $(wc -l <host) answers as Linux's"
+"$quire" run --quiet --boot audit --timeout 200s -- ./kernelhalf >got 2>errors </dev/null
+if cmp -s host got; then
+  ok "$name"
+else
+  not_ok "$name" "$(diff host got | grep '^[<>]' | head -n 4 | tr '\n' ' ')$(tail -n 2 errors)"
+fi
+
+name='meminfo tells the pages of the direct map, vmallocinfo the stacks'
+"$quire" run --quiet --timeout 100s -- busybox sh -c '
+  cat /proc/meminfo
+  grep -c "20480 allocateStack() pages=4 vmalloc N0=4$" /proc/vmallocinfo' >got 2>errors </dev/null
+if awk '/^DirectMap/ { sum += $2; lines++ } /^VmallocUsed/ { used = $2 }
+  END { exit !(lines == 2 && sum >= 262144 && used >= 16 && $1 >= 1) }' got; then
+  ok "$name"
+else
+  not_ok "$name" "$(tail -n 4 got | tr '\n' ' ')"
+fi
+
+# --- contiguous areas
+
+if [[ -f $root/Tests/acceptance/contiguous.sh ]]; then
+  bash "$root/Tests/acceptance/contiguous.sh" || failures=$((failures + 1))
+fi
+
+# --- what takes long
+
+if [[ ${QUIRE_LONG:-yes} != no ]]; then
+  # Optimised, with the locks seen: `DEBUG` is what lets CPUs change inside one.
+  build=(swift build -c release -Xswiftc -DDEBUG --package-path "$root"
+    --scratch-path "$root/.build/simulation" --product simulate)
+  check 'the simulation builds' "${build[@]}"
+  check '100 million random operations on all allocators' \
+    timeout 3600 "$("${build[@]}" --show-bin-path)/simulate" 100000000
+  check 'the fragmentation experiment' env QUIRE_LONG=yes timeout 1800 \
+    swift test --package-path "$root" --filter FragmentationExperimentTests
+  check 'one-line breaks of the allocators are noticed' \
+    timeout 7200 "$root/Tests/mutations/run.sh" "$root/Tests/mutations/allocators.txt"
+  check 'the native rows meet their bars' bash -c "$quire bench native --json native.json &&
+    python3 -c 'import json; rows = json.load(open(\"native.json\"))[\"rows\"]
+assert rows and all(row[\"met\"] for row in rows)'"
+fi
+
+exit $((failures > 0))
