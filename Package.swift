@@ -46,6 +46,7 @@ let package = Package(
     .library(name: "Processes", targets: ["Processes"]),
     .executable(name: "quire", targets: ["quire"]),
     .executable(name: "nativebench", targets: ["nativebench"]),
+    .executable(name: "simulate", targets: ["AllocatorSimulator"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
@@ -111,8 +112,15 @@ let package = Package(
     layer("MachineConformance", on: hardware),
     suite(
       "SimulatedMachineTests", of: hardware + ["SimulatedMachine", "MachineConformance"]),
-    suite(
-      "SimulationTests", of: hardware + ["PageFrames", "KernelHeap", "SimulatedMachine"]),
+    // What they and `Tests/AllocatorSimulator`, optimised, do to the allocators
+    .target(
+      name: "AllocatorSimulation",
+      dependencies: mechanisms + ["KernelMappings", "DeviceMemory", "SimulatedMachine"],
+      path: "Tests/AllocatorSimulation", swiftSettings: strict),
+    .executableTarget(
+      name: "AllocatorSimulator", dependencies: ["KernelHeap", "AllocatorSimulation"],
+      path: "Tests/AllocatorSimulator", swiftSettings: strict),
+    suite("SimulationTests", of: ["KernelHeap", "AllocatorSimulation", "SimulatedMachine"]),
     // Optimised in debug builds too, since it is the optimiser that would break them.
     .target(
       name: "SleepScenarios", dependencies: hardware + ["PageFrames", "KernelHeap"],

@@ -242,6 +242,7 @@ extension DeviceMemory {
       }
       let block = machine.directMap.block(
         at: table.address, byteCount: tableOrder.pageCount.bytes)
+      state.value.bounceTablePages += tableOrder.pageCount
       return BouncePool(
         first: first, order: request.order,
         slots: ResidentArray(repeating: BounceSlot(), count: count, in: block))

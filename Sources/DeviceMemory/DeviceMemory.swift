@@ -95,6 +95,8 @@ public struct DeviceMemory<M: Machine>: BitwiseCopyable {
   /// Pages of bounce buffers, and how many bytes of them are in use. Linux: `io_tlb_nslabs`,
   /// `io_tlb_used`.
   public var bouncePageCount: PageCount { state.value.bouncePages }
+  /// Pages that say what each of their slots stands for.
+  public var bounceTablePageCount: PageCount { state.value.bounceTablePages }
   public var bouncedByteCount: ByteCount {
     ByteCount(UInt64(state.value.usedSlotCount) * BouncePool.slotByteCount)
   }
@@ -129,6 +131,7 @@ struct DeviceMemoryState: BitwiseCopyable {
   var forcesBounce = false
   var pools = InlineArray<8, BouncePool?>(repeating: nil)
   var bouncePages = PageCount.zero
+  var bounceTablePages = PageCount.zero
   var usedSlotCount = 0
   /// Transfers that were ever copied.
   var bouncedTransferCount: UInt64 = 0

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AllocatorSimulation
 import Glibc
 import KernelHeap
-import MemoryUnits
 import SimulatedMachine
 import Testing
 
-/// A million operations on page allocator and heap together, with injected failures.
+/// More than two million operations on all allocators together, with injected failures.
 ///
-/// `QUIRE_LONG=yes` does ten times as many; `QUIRE_SEED=n` repeats one seed.
+/// `QUIRE_LONG=yes` does ten times as many, `Tests/AllocatorSimulator` as many as one likes;
+/// `QUIRE_SEED=n` repeats one seed.
 @Suite(.serialized) struct AllocatorSimulationTests {
   static var isLong: Bool { getenv("QUIRE_LONG").map { String(cString: $0) } == "yes" }
 
   private static var scale: Int { isLong ? 10 : 1 }
+  private static var designs: [HeapDesign] { [.slub, .slab, .slob] }
 
   /// The seeds of a run; its failure prints the argument.
   private static func seeds(_ count: UInt64) -> [UInt64] {
@@ -22,79 +24,39 @@ import Testing
     return Array(1...count)
   }
 
-  @Test(
-    .enabled(if: TestMachine.seesLocks), arguments: [.slub, .slab, .slob] as [HeapDesign],
-    seeds(2))
+  @Test(.enabled(if: TestMachine.seesLocks), arguments: designs, seeds(2))
   func `four CPUs in turn keep every invariant`(design: HeapDesign, seed: UInt64) throws {
-    let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: seed, design: design)
-    defer { kernel.machine.tearDown() }
-    let exchange = SimulatedUser.Exchange()
-    let users = (0..<4).map { cpu in
-      SimulatedUser(kernel, exchange: exchange, seed: seed &* 4 &+ UInt64(cpu))
-    }
+    var simulation = try AllocatorSimulation(
+      frameCount: 4096, cpuCount: 4, seed: seed, design: design)
+    defer { simulation.tearDown() }
     var switches = 0
-    for round in 0..<(20 * Self.scale) {
-      switches += kernel.machine.runInterleaved(seed: seed &+ UInt64(round) << 32, rarity: 32) {
-        cpu in
-        for _ in 0..<5_000 { users[Int(cpu.value)].step() }
-      }
-      try kernel.check(usedFrameCount: usedFrameCount(users, exchange))
-    }
+    for _ in 0..<(20 * Self.scale) { switches += try simulation.runInterleaved(5_000) }
     #expect(switches > 1_000)
-    try finish(users, exchange, kernel)
+    try finish(simulation)
   }
 
-  @Test(arguments: [.slub, .slab, .slob] as [HeapDesign], seeds(2))
+  @Test(arguments: designs, seeds(2))
   func `one CPU on a small machine keeps every invariant at each look`(
     design: HeapDesign, seed: UInt64
   ) throws {
-    let kernel = try SimulatedKernel(
-      frameCount: 384, cpuCount: 1, seed: seed, design: design)
-    defer { kernel.machine.tearDown() }
-    let exchange = SimulatedUser.Exchange()
-    let user = SimulatedUser(kernel, exchange: exchange, seed: seed)
-    for _ in 0..<(500 * Self.scale) {
-      for _ in 0..<50 { user.step() }
-      try kernel.check(usedFrameCount: usedFrameCount([user], exchange))
-    }
-    try finish([user], exchange, kernel)
+    var simulation = try AllocatorSimulation(
+      frameCount: 512, cpuCount: 1, seed: seed, design: design)
+    defer { simulation.tearDown() }
+    for _ in 0..<(500 * Self.scale) { try simulation.runAlone(50) }
+    try finish(simulation)
   }
 
   // Real threads interleave as the host likes, so a failure here cannot be replayed from a seed.
   @Test func `four CPUs at the same time keep every invariant`() throws {
-    let kernel = try SimulatedKernel(frameCount: 4096, cpuCount: 4, seed: 1)
-    defer { kernel.machine.tearDown() }
-    let exchange = SimulatedUser.Exchange()
-    let users = (0..<4).map {
-      SimulatedUser(kernel, exchange: exchange, seed: 100 + UInt64($0))
-    }
-    for _ in 0..<(5 * Self.scale) {
-      kernel.machine.runParallel { cpu in
-        for _ in 0..<7_500 { users[Int(cpu.value)].step() }
-      }
-      try kernel.check(usedFrameCount: usedFrameCount(users, exchange))
-    }
-    try finish(users, exchange, kernel)
+    var simulation = try AllocatorSimulation(frameCount: 4096, cpuCount: 4, seed: 1)
+    defer { simulation.tearDown() }
+    for _ in 0..<(5 * Self.scale) { try simulation.runParallel(7_500) }
+    try finish(simulation)
   }
 
-  private func usedFrameCount(
-    _ users: [SimulatedUser], _ exchange: SimulatedUser.Exchange
-  ) -> Int {
-    let exchanged = exchange.blocks.withLock { blocks in
-      blocks.reduce(0) { $0 + $1.order.pageCount.value }
-    }
-    return users.reduce(exchanged) { $0 + $1.usedFrameCount }
-  }
-
-  private func finish(
-    _ users: [SimulatedUser], _ exchange: SimulatedUser.Exchange, _ kernel: SimulatedKernel
-  ) throws {
-    #expect(users.allSatisfy { $0.failureCount > 0 })
-    users[0].blocks += exchange.blocks.withLock { blocks in
-      defer { blocks = [] }
-      return blocks
-    }
-    for user in users { user.finish() }
-    try kernel.checkEmpty()
+  private func finish(_ simulation: AllocatorSimulation) throws {
+    #expect(simulation.failureCount > 0)
+    try simulation.finish()
+    #expect(Findings.take() == [])
   }
 }

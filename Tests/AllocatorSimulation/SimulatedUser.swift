@@ -7,14 +7,13 @@ import MemoryUnits
 import PageFrames
 import SimulatedMachine
 import Synchronization
-import Testing
 
 /// What one CPU does to the allocators at random, and the model of what it holds.
 ///
 /// Every block, object and run of bytes is stamped when it is got and looked at when it is given
 /// back, so that memory given to two is seen by its contents, too.
-final class SimulatedUser {
-  struct Block {
+public final class SimulatedUser {
+  public struct Block: Sendable {
     var frame: PageFrameNumber
     var order: Order
     var kind: FrameKind
@@ -35,23 +34,34 @@ final class SimulatedUser {
   var generator: SeededGenerator
   var blocks: [Block] = []
   var objects: [Object] = []
-  private(set) var operationCount = 0
-  private(set) var failureCount = 0
+  public private(set) var operationCount = 0
+  public private(set) var failureCount = 0
+  /// It may use what has one lock for all: areas and devices. One user at a time.
+  public var hasKernelLock = false
+  var ranges: [Range] = []
+  var areas: [Area] = []
+  var holdings: [Holding] = []
+  let hardware: Hardware?
   private var isGrowing = true
 
-  init(_ kernel: SimulatedKernel, exchange: Exchange, seed: UInt64) {
+  public init(_ kernel: SimulatedKernel, exchange: Exchange, seed: UInt64) {
     self.kernel = kernel
     self.exchange = exchange
     generator = SeededGenerator(seed: seed)
+    hardware = Hardware(kernel)
   }
 
-  final class Exchange: Sendable {
+  public final class Exchange: Sendable {
     let blocks = Mutex<[Block]>([])
+
+    public init() {}
   }
 
   /// The frames held, those of typed objects and small byte runs aside.
-  var usedFrameCount: Int {
-    let inBlocks = blocks.reduce(0) { $0 + $1.order.pageCount.value }
+  public var usedFrameCount: Int {
+    let inBlocks =
+      blocks.reduce(0) { $0 + $1.order.pageCount.value }
+      + ranges.reduce(0) { $0 + $1.frames.count.value } + areaFrameCount + deviceFrameCount
     return objects.reduce(inBlocks) { sum, object in
       guard case .bytes(_, let count, _) = object, count >= kernel.pageByteCount else {
         return sum
@@ -60,11 +70,11 @@ final class SimulatedUser {
     }
   }
 
-  func step() {
+  public func step() {
     operationCount += 1
     if generator.oneIn(4_000) { isGrowing.toggle() }
     let getsMore = generator.number(below: 10) < (isGrowing ? 7 : 3)
-    switch generator.number(below: 100) {
+    switch generator.number(below: 112) {
     case 0..<45: getsMore ? allocateBlock() : freeBlock()
     case 45..<85: getsMore ? allocateObject() : freeObject()
     case 85..<90: shareBlock()
@@ -72,15 +82,21 @@ final class SimulatedUser {
     case 95..<97: splitBlock()
     case 97: lookAtObject()
     case 98: rareVerb()
-    default: changeInjection()
+    case 99: changeInjection()
+    case 100..<104: getsMore ? allocateRange() : freeRange()
+    case 104..<108: useAreas(getsMore)
+    default: useDevices(getsMore)
     }
   }
 
   /// Gives everything back.
-  func finish() {
+  public func finish() {
     kernel.frames.inject(.none)
     while !blocks.isEmpty { freeBlock() }
     while !objects.isEmpty { freeObject() }
+    while !ranges.isEmpty { freeRange() }
+    while !areas.isEmpty { freeArea() }
+    finishDevices()
   }
 
   /// Runs an allocation that may fail, as long as it fails for a reason that exists.
@@ -88,11 +104,13 @@ final class SimulatedUser {
     do throws(AllocationError) {
       return try allocate()
     } catch {
-      #expect(error == .outOfMemory || error == .injected)
+      expect(error == .outOfMemory || error == .injected)
       failureCount += 1
       return nil
     }
   }
+
+  func noteFailure() { failureCount += 1 }
 
   private func rareVerb() {
     switch generator.number(below: 8) {

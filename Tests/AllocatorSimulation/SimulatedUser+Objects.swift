@@ -5,7 +5,6 @@ import Machine
 import MemoryUnits
 import PageFrames
 import SimulatedMachine
-import Testing
 
 // Objects with a type, and runs of bytes.
 
@@ -65,7 +64,7 @@ extension SimulatedUser {
     return attempt { () throws(AllocationError) in
       let block = try kernel.bytes.allocate(ByteCount(UInt64(asked)))
       let count = Int(block.byteCount.value)
-      #expect(count >= asked)
+      expect(count >= asked)
       let bytes = kernel.bytes.bytes(of: block)
       bytes.store(UInt8(truncatingIfNeeded: stamp), at: count - 1)
       if count >= 16 { bytes.store(stamp, at: 0) }
@@ -97,12 +96,12 @@ extension SimulatedUser {
     case .bytes(let address, let count, let stamp):
       let map = kernel.machine.directMap
       let last = map.load(UInt8.self, at: address + ByteCount(UInt64(count - 1)))
-      #expect(last == UInt8(truncatingIfNeeded: stamp))
-      if count >= 16 { #expect(map.load(UInt64.self, at: address) == stamp) }
+      expect(last == UInt8(truncatingIfNeeded: stamp))
+      if count >= 16 { expect(map.load(UInt64.self, at: address) == stamp) }
     }
   }
 
   private func check<T: StampedObject>(_ reference: Reference<T>, _ stamp: UInt64) {
-    #expect(kernel.objects[reference] == T(stamp: stamp))
+    expect(kernel.objects[reference] == T(stamp: stamp))
   }
 }

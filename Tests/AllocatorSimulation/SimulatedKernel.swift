@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import DeviceMemory
 import KernelHeap
+import KernelMappings
 import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames
 import PageTableFormats
+import PageTables
 import SimulatedMachine
-import Testing
 
-typealias TestMachine = SimulatedMachine<X8664Format>
+public typealias TestMachine = SimulatedMachine<X8664Format>
 
 /// A machine with the allocators whose every frame and object a simulation follows.
-struct SimulatedKernel {
-  let machine: TestMachine
+public struct SimulatedKernel {
+  public let machine: TestMachine
   let frames: PageFrames<TestMachine>
   let objects: ObjectHeap<TestMachine>
   let bytes: KernelHeap<TestMachine>
+  let mappings: KernelMappings<TestMachine>
+  let devices: DeviceMemory<TestMachine>
 
   /// A quarter of the frames each is DMA, DMA32, NORMAL and HIGHMEM, the last behind windows.
-  init(
+  public init(
     frameCount: Int, cpuCount: Int, seed: UInt64, design: HeapDesign = .slub
   ) throws {
     let quarter = UInt32(frameCount / 4)
@@ -39,6 +43,19 @@ struct SimulatedKernel {
       liveness: .tracked(liveness))
     bytes = KernelHeap(objects)
     frames.takeOver(&memory)
+    let tables = PageTables(frames: frames)
+    mappings = try KernelMappings(tables: tables, heap: objects, layout: .x86_64)
+    try mappings.mapMemory(from: PhysicalAddress(0), ByteCount(machine.directMap.limit.value))
+    devices = try DeviceMemory(heap: objects)
+    if frameCount > 2048, seed % 2 == 0 { try devices.forceBounce() }
+  }
+
+  /// Frames of the kernel's page table and of what lies beside it.
+  private var ownFrameCount: Int {
+    let tables = mappings.tables.tableCount(mappings.root).value + 1
+    let bounce = devices.bouncePageCount.value + devices.bounceTablePageCount.value
+    // A frame each for the state of areas and of devices.
+    return tables + bounce + 2
   }
 
   /// From so many bytes on blocks are whole pages.
@@ -48,13 +65,15 @@ struct SimulatedKernel {
   ///
   /// - Parameter usedFrameCount: the frames that callers hold, those of objects aside.
   /// - Precondition: no CPU is in a verb.
-  func check(usedFrameCount: Int) throws {
+  public func check(usedFrameCount: Int) throws {
+    mappings.areas.purge()
     try frames.checkInvariants()
+    try mappings.tables.check(mappings.root, .kernel) { _, _, _ in }
     objects.checkInvariants()
-    #expect(firstDifferenceFromLog() == nil)
+    expect(firstDifferenceFromLog() == nil)
     let free = frames.freePageCount.value + frames.cachedPageCount.value
-    let used = usedFrameCount + objects.pageCount.value
-    #expect(free + used == frames.managedPageCount.value)
+    let used = usedFrameCount + objects.pageCount.value + ownFrameCount
+    expect(free + used == frames.managedPageCount.value)
   }
 
   /// The first frame whose descriptor says something else than the events.
@@ -75,12 +94,13 @@ struct SimulatedKernel {
   /// Gives back what CPUs keep at hand, one after the other, and checks that nothing is missing.
   ///
   /// - Precondition: everything was freed.
-  func checkEmpty() throws {
+  public func checkEmpty() throws {
+    mappings.areas.purge()
     machine.runInterleaved(seed: 1, rarity: .max) { _ in _ = objects.shrink() }
     frames.drainCPULists()
-    #expect(objects.pageCount == .zero)
-    #expect(frames.freePageCount == frames.managedPageCount)
-    #expect(machine.replay.freeFrameCount == frames.managedPageCount.value)
+    expect(objects.pageCount == .zero)
+    expect(frames.freePageCount.value + ownFrameCount == frames.managedPageCount.value)
+    expect(machine.replay.freeFrameCount == frames.freePageCount.value)
     try check(usedFrameCount: 0)
   }
 }

@@ -6,7 +6,6 @@ import MemoryEvents
 import MemoryUnits
 import PageFrames
 import SimulatedMachine
-import Testing
 
 // Blocks of frames.
 
@@ -19,10 +18,10 @@ extension SimulatedUser {
       return
     }
     let descriptor = kernel.frames.table[block.frame]
-    #expect(descriptor.kind == request.kind && descriptor.order == request.order)
-    #expect(descriptor.references == 1 && descriptor.mappings == 0 && descriptor.owner == 0)
-    #expect(descriptor.zone <= request.zoneLimit)
-    if request.content == .zeroed { #expect(isZero(block)) }
+    expect(descriptor.kind == request.kind && descriptor.order == request.order)
+    expect(descriptor.references == 1 && descriptor.mappings == 0 && descriptor.owner == 0)
+    expect(descriptor.zone <= request.zoneLimit)
+    if request.content == .zeroed { expect(isZero(block)) }
     writeStamp(block)
     blocks.append(block)
   }
@@ -52,7 +51,7 @@ extension SimulatedUser {
       if isLast && generator.oneIn(2) {
         kernel.frames.free(.adopt(block.frame, block.order))
       } else {
-        #expect(kernel.frames.release(block.frame) == isLast)
+        expect(kernel.frames.release(block.frame) == isLast)
       }
     }
   }
@@ -62,7 +61,7 @@ extension SimulatedUser {
     let index = generator.number(below: blocks.count)
     if blocks[index].holders > 1 {
       blocks[index].holders -= 1
-      #expect(!kernel.frames.release(blocks[index].frame))
+      expect(!kernel.frames.release(blocks[index].frame))
     } else {
       blocks[index].holders += 1
       kernel.frames.retain(blocks[index].frame)
@@ -115,8 +114,8 @@ extension SimulatedUser {
     let machine = kernel.machine
     let first = machine.withBytes(of: block.frame) { $0.load(UInt64.self, at: 0) }
     let last = machine.withBytes(of: lastFrame(block)) { $0.load(UInt64.self, at: 4088) }
-    #expect(first == block.stamp && last == ~block.stamp, "frame \(block.frame.value)")
-    #expect(kernel.frames.table[block.frame].references == UInt32(block.holders))
+    expect(first == block.stamp && last == ~block.stamp, "frame \(block.frame.value)")
+    expect(kernel.frames.table[block.frame].references == UInt32(block.holders))
   }
 
   private func isZero(_ block: Block) -> Bool {
