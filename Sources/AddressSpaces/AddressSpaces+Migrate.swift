@@ -73,10 +73,12 @@ extension AddressSpaces {
 
   private func moved(_ frame: PageFrameNumber) throws(MigrationRefusal) -> PageFrameNumber {
     if let obstacle = obstacle(toMoving: frame) { throw obstacle }
-    let kind = frames.table[frame].kind
+    var request = frameRequest(frames.table[frame].kind, content: .uninitialized)
+    // Nobody is killed for it. Linux: `alloc_migration_target()` of `alloc_contig_range()`.
+    request.flags.formUnion(.ratherFails.union(.quiet))
     let target: PageFrameNumber
     do {
-      target = try allocateFrame(kind, content: .uninitialized)
+      target = try frames.allocate(request, relief: environment).surrender()
     } catch {
       throw .outOfMemory
     }

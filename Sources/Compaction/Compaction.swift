@@ -67,12 +67,12 @@ public struct Compaction<Environment: MemoryEnvironment>: BitwiseCopyable {
   private func compact(_ zone: ZoneKind, for shortfall: Shortfall) -> Outcome {
     let order = shortfall.order
     // What is there and was not given is not what compaction makes.
-    guard !frames.hasBlock(order, .unmovable, in: zone), isSuitable(zone, order) else {
+    guard !frames.hasBlock(order, shortfall.mobility, in: zone), isSuitable(zone, order) else {
       return .skipped
     }
     if isDeferred(zone, order) { return .deferred }
-    gather(zone, until: order)
-    guard frames.hasBlock(order, .unmovable, in: zone) else {
+    gather(zone, until: shortfall)
+    guard frames.hasBlock(order, shortfall.mobility, in: zone) else {
       deferMore(zone, order)
       return .complete
     }
@@ -105,7 +105,7 @@ public struct Compaction<Environment: MemoryEnvironment>: BitwiseCopyable {
   /// Moves pages from below to above until a block is there, or the scanners meet.
   ///
   /// Linux: `compact_zone()`.
-  private func gather(_ zone: ZoneKind, until order: Order?) {
+  private func gather(_ zone: ZoneKind, until shortfall: Shortfall?) {
     frames.drainCPULists()
     let facts = frames.statistics(of: zone)
     var from = facts.first
@@ -125,7 +125,7 @@ public struct Compaction<Environment: MemoryEnvironment>: BitwiseCopyable {
         limit = target.first
         spaces.move(head, to: target)
         moved += 1
-        if moved & 31 == 0, let order, isFinished(zone, order) { break }
+        if moved & 31 == 0, let shortfall, isFinished(zone, shortfall) { break }
       }
       from = max(end, from + PageCount(1))
     }
@@ -133,13 +133,13 @@ public struct Compaction<Environment: MemoryEnvironment>: BitwiseCopyable {
     environment.machine.record(
       MemoryEvent(
         .compactionEnded,
-        detail: UInt16(zone.rawValue) << 8 | UInt16(order?.value ?? 255),
+        detail: UInt16(zone.rawValue) << 8 | UInt16(shortfall?.order.value ?? 255),
         process: environment.currentProcess, value: moved))
   }
 
-  private func isFinished(_ zone: ZoneKind, _ order: Order) -> Bool {
+  private func isFinished(_ zone: ZoneKind, _ shortfall: Shortfall) -> Bool {
     frames.drainCPULists()
-    return frames.hasBlock(order, .unmovable, in: zone)
+    return frames.hasBlock(shortfall.order, shortfall.mobility, in: zone)
   }
 
   // Not again and again where it comes to nothing

@@ -136,7 +136,8 @@ extension FileSystems {
     mark("\n        spanned  ", zone.spanned, &writer)
     mark("\n        present  ", zone.present, &writer)
     mark("\n        managed  ", zone.managed, &writer)
-    writer.put("\n        cma      0\n        protection: (")
+    mark("\n        cma      ", frames.contiguousPageCount(of: zone.kind), &writer)
+    writer.put("\n        protection: (")
     for other in 0..<ZoneKind.count {
       let limit = ZoneKind(index: other)
       guard limit != .highMemory else { continue }

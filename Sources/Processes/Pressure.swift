@@ -23,7 +23,11 @@ extension Kernel {
     if shortfall.order > .zero, Compaction(self).compact(for: shortfall) == .success {
       return .progress
     }
-    if Reclaim(self).freeFilePages(for: shortfall) > .zero { return .progress }
+    if Reclaim(self).freeFilePages(for: shortfall) > .zero {
+      // What was freed lies anywhere. Linux: direct compaction after direct reclaim.
+      if shortfall.order > .zero { _ = Compaction(self).compact(for: shortfall) }
+      return .progress
+    }
     if shortfall.flags.contains(.mayCallFileSystems), fileSystems.shrinkInodes(to: 0) {
       return .progress
     }

@@ -3,6 +3,7 @@
 import AddressSpaces
 import Compaction
 import KernelHeap
+import Machine
 import MemoryEvents
 import MemoryManagement
 import MemoryUnits
@@ -175,6 +176,55 @@ private let mebibyte = UInt64(1 << 20)
       try environment.checkInvariants([space])
       try environment.frames.checkInvariants()
       environment.spaces.release(space)
+    }
+  }
+
+  @Test func `two disks read into one buffer, and a program sees what both read`() throws {
+    let half = 32
+    let options = SimulationOptions(
+      frameCount: 8192, diskByteCounts: [half * 4096, half * 4096])
+    try TestMachine.run(options) { machine in
+      let environment = try TestEnvironment(machine, areas: [area(8)])
+      let spaces = environment.spaces
+      for disk in 0..<2 {
+        machine.setDiskContents(disk, (0..<half * 4096).map { UInt8($0 / 4096 + disk * 100) })
+      }
+      let other = try fill(environment, pages: 5000)
+      let taken = try ContiguousMemory(environment).allocate(
+        PageCount(2 * half), kind: .file, fromArea: 0)
+      let first = taken.range.first
+      let buffer = try spaces.makeBuffer(of: taken, area: 0)
+      let space = try spaces.makeSpace()
+      _ = try spaces.map(
+        space,
+        MapRequest(
+          .fixed(base), byteCount: PageCount(2 * half).bytes, protection: .read.union(.write),
+          attributes: .shared, source: .file(buffer, pageIndex: 0)))
+      for disk in 0..<2 {
+        machine.submit(
+          DiskTransfer(
+            disk: UInt8(disk), direction: .read, tag: UInt16(disk), sector: 0,
+            address: (first + PageCount(disk * half)).address,
+            byteCount: PageCount(half).bytes))
+      }
+      #expect(machine.finish(tag: 1) && machine.finish(tag: 0))
+      for page in 0..<2 * half {
+        let address = base + ByteCount(UInt64(page) * size)
+        let value = try spaces.load(UInt8.self, at: address, in: space)
+        #expect(Int(value) == page % half + page / half * 100)
+        // It stays where the disks were told that it is.
+        let frame = try frame(environment, space, page: page)
+        #expect(frame == first + PageCount(page))
+        #expect(throws: MigrationRefusal.pinned) { try spaces.migrate(frame) }
+      }
+      try environment.checkInvariants([space, other])
+      spaces.release(buffer)
+      #expect(environment.frames.contiguousArea(0).releasedFrameCount == 0)
+      spaces.release(space)
+      #expect(environment.frames.contiguousArea(0).releasedFrameCount == UInt64(2 * half))
+      spaces.release(other)
+      try environment.frames.checkInvariants()
+      #expect(machine.violations.isEmpty)
     }
   }
 

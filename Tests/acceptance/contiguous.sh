@@ -18,7 +18,7 @@ not_ok() { # NAME REASON
   failures=$((failures + 1))
 }
 
-for program in contiguous heaps; do
+for program in contiguous heaps compact; do
   if ! gcc -O1 -w -static -o "$program" "$root/Tests/programs/$program.c"; then
     not_ok "$program.c" 'it cannot be compiled'
     exit 1
@@ -33,6 +33,20 @@ for mode in plain locked transfer; do
   status=$?
   if [[ $status == 0 ]] && ! grep -q '^not ok' got; then
     ok "$name: $(sed -n 's/^ok pages were moved for it # //p' got) pages moved"
+  else
+    not_ok "$name" "status $status: $(grep '^not ok' got | head -c 300) $(head -c 200 errors)"
+  fi
+done
+
+for check in 'contiguous 64 32 full' 'compact 16384'; do
+  name="what cannot be had fails and harms nobody"
+  [[ $check == compact* ]] && name='what is free is gathered, though two processes map what is not'
+  # shellcheck disable=SC2086
+  "$quire" run --quiet --memory 128M --cma 32M@64M --boot audit --timeout 300s -- \
+    "$work/"$check >got 2>errors </dev/null
+  status=$?
+  if [[ $status == 0 ]] && ! grep -q '^not ok' got; then
+    ok "$name"
   else
     not_ok "$name" "status $status: $(grep '^not ok' got | head -c 300) $(head -c 200 errors)"
   fi
@@ -126,7 +140,7 @@ refused 8M@33M 'multiple of 4M'
 refused 8M@0 'memory\|there'
 refused 8M@12M 'zone'
 refused '8M@32M 4M@36M' 'another area'
-refused 8M@0-12M 'enough\|zone'
+refused 12M@0-12M 'large enough'
 refused 0 'invalid'
 
 exit $((failures > 0))

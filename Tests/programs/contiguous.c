@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fills a contiguous area with its own pages, then wants half of it in a row:
-// contiguous FIRST-MIB SIZE-MIB [locked|transfer]. Prints `ok NAME` or `not ok NAME`.
+// contiguous FIRST-MIB SIZE-MIB [locked|transfer|full]. Prints `ok NAME` or `not ok NAME`.
 #include "outcomes.h"
 #include <fcntl.h>
 #include <linux/dma-heap.h>
@@ -98,7 +98,8 @@ int main(int argc, char **argv) {
 
   // Room elsewhere to move to: what lies outside of the area goes.
   unsigned long given = 0;
-  for (unsigned long page = 0; page < pages && given < 24 * MEBIBYTE / PAGE; page++)
+  int isFull = !strcmp(mode, "full");
+  for (unsigned long page = 0; !isFull && page < pages && given < 24 * MEBIBYTE / PAGE; page++)
     if (!isInArea(frameOf(memory + page * PAGE))) {
       madvise(memory + page * PAGE, PAGE, MADV_DONTNEED);
       given++;
@@ -127,6 +128,16 @@ int main(int argc, char **argv) {
 
   struct dma_heap_allocation_data request = {.len = want * PAGE, .fd_flags = O_RDWR | O_CLOEXEC};
   int result = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &request);
+  if (isFull) {
+    unsigned long right = 0;
+    say(result == -1 && errno == ENOMEM, "with nowhere to move to it fails", errno);
+    say(counter("/proc/vmstat", "cma_alloc_fail ") == 1, "vmstat counts it", 1);
+    say(counter("/proc/vmstat", "oom_kill ") == 0, "nobody is killed for it", 0);
+    for (unsigned long page = 0; page < pages; page++)
+      right += isFilled((uint64_t *)(memory + page * PAGE), page);
+    say(right == pages, "every page of the program is what it was", right);
+    return failures != 0;
+  }
   say(result == 0, "half of it is allocated in a row", want * PAGE);
   if (result) return perror("ioctl"), 1;
 
