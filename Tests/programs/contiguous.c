@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
   mine = pagesInArea(memory, pages);
   say(mine >= count * 9 / 10, "… still when it is asked for", mine);
 
-  unsigned long want = count / 2, lockedPage = 0, lockedFrame = 0, fileFrame = 0;
+  unsigned long want = isFull ? count : count / 2, lockedPage = 0, lockedFrame = 0, fileFrame = 0;
   if (!strcmp(mode, "locked")) {
     for (; lockedPage < pages; lockedPage++) {
       lockedFrame = frameOf(memory + lockedPage * PAGE);
