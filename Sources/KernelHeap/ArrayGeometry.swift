@@ -19,18 +19,19 @@ public struct ArrayGeometry: Equatable, BitwiseCopyable, Sendable {
   public let objectsPerSlab: Int
   /// The numbers of free objects lie in one of them.
   public let keepsNumbersInObject: Bool
+  /// A slab begins so many bytes later than the one before. Linux: `cachep->colour_off`.
+  public let colourByteCount: Int
   /// So many slabs in turn begin at other cache lines. Linux: `cachep->colour`.
   public let colourCount: Int
   /// The most that a CPU's array holds.
   public let limit: Int
 
-  /// - Precondition: the size is 1 to `SlabGeometry.maximumObjectByteCount`.
+  /// - Precondition: the size is 1 to four times `SlabGeometry.maximumObjectByteCount`.
   public init(
     objectByteCount: Int, alignment: Int = 8, isReclaimable: Bool = false,
     keepsContents: Bool = false
   ) {
-    precondition(
-      (1...SlabGeometry.maximumObjectByteCount).contains(objectByteCount), "no object of a slab")
+    precondition(objectByteCount > 0, "no object of a slab")
     let size = max((objectByteCount + alignment - 1) & ~(alignment - 1), 16)
     let within = Self.cut(size, 0, isReclaimable)
     keepsNumbersInObject = !keepsContents && within.count <= size
@@ -38,7 +39,8 @@ public struct ArrayGeometry: Equatable, BitwiseCopyable, Sendable {
     self.objectByteCount = size
     order = chosen.order
     objectsPerSlab = chosen.count
-    colourCount = min(chosen.rest / max(Self.lineByteCount, alignment), Self.maximumColourCount)
+    colourByteCount = max(Self.lineByteCount, alignment)
+    colourCount = min(chosen.rest / colourByteCount, Self.maximumColourCount)
     limit = Self.limit(size)
   }
 
@@ -90,7 +92,7 @@ extension SlabWord {
       raw: UInt32(truncatingIfNeeded: cacheIndex | colour << 18 | holder << 23))
   }
 
-  /// The cache lines before the first object.
+  /// What lies before the first object, in `ArrayGeometry.colourByteCount`.
   var colour: Int { Int(raw >> 18 & 0x1F) }
 
   /// The object that holds the numbers of the free ones, while one is free.

@@ -11,6 +11,17 @@ extension KernelHeap {
   @available(*, unavailable, message: "allocate(_:content: .zeroed)")
   public func kzalloc(_ byteCount: ByteCount) -> HeapBlock { fatalError() }
 
+  @available(*, unavailable, renamed: "allocateArray(of:each:)")
+  public func kmalloc_array(_ count: Int, _ byteCount: ByteCount) -> HeapBlock { fatalError() }
+
+  @available(*, unavailable, message: "allocateArray(of:each:content: .zeroed)")
+  public func kcalloc(_ count: Int, _ byteCount: ByteCount) -> HeapBlock { fatalError() }
+
+  @available(*, unavailable, renamed: "reallocate(at:to:)")
+  public func krealloc(_ address: PhysicalAddress, _ byteCount: ByteCount) -> HeapBlock {
+    fatalError()
+  }
+
   @available(*, unavailable, renamed: "free(_:)")
   public func kfree(_ block: consuming HeapBlock) { fatalError() }
 

@@ -27,7 +27,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   @inline(__always)
   public func allocate(
     _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized,
-    urgency: FrameRequest.Urgency = .normal
+    urgency: FrameRequest.Urgency = .normal, file: SourceFile = #fileID, line: UInt32 = #line
   ) throws(AllocationError) -> HeapBlock {
     // No bytes, and more than a class holds, are beyond the first step too.
     if byteCount.value &- 1 < UInt64(SlabGeometry.maximumObjectByteCount), content != .zeroed {
@@ -40,24 +40,28 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
           cacheIndex: cacheIndex)
       }
     }
-    return try allocateSlowly(byteCount, content, urgency)
+    return try allocateSlowly(byteCount, content, urgency, CallPlace(file, line))
   }
 
   @inline(never)
   private func allocateSlowly(
-    _ byteCount: ByteCount, _ content: FrameRequest.Content, _ urgency: FrameRequest.Urgency
+    _ byteCount: ByteCount, _ content: FrameRequest.Content, _ urgency: FrameRequest.Urgency,
+    _ place: CallPlace
   ) throws(AllocationError) -> HeapBlock {
     let asked = Int(truncatingIfNeeded: byteCount.value)
     if byteCount == .zero { return HeapBlock(Self.emptyAddress, .zero) }
     guard byteCount.value <= UInt64(SlabGeometry.maximumObjectByteCount) else {
       return try allocatePages(byteCount, content, urgency)
     }
-    if objects.design == .slob { return try allocateUnits(byteCount, content, urgency) }
+    if objects.design == .slob {
+      try objects.refuseIfInjected(asked, urgency)
+      return try allocateUnits(byteCount, content, urgency)
+    }
     let sizeClass = SizeClass(holding: asked)
     let (cacheIndex, size) = (sizeClass.cacheIndex, sizeClass.byteCount)
     var object = objects.pop(cacheIndex)
     if object == 0 {
-      object = try objects.allocateSlowly(cacheIndex, sizeClass.name, size, urgency)
+      object = try objects.allocateSlowly(cacheIndex, sizeClass.name, size, urgency, place)
     }
     objects.liveness.markLive(object, cacheIndex, size, in: objects)
     let block = HeapBlock(
@@ -71,11 +75,12 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   /// - Throws: `tooLarge`; `outOfMemory` once the relief made no progress.
   /// - Context: may sleep, as the relief does; no lock held but the kernel's.
   public func allocate<R: PressureRelief>(
-    _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized, relief: R
+    _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized, relief: R,
+    file: SourceFile = #fileID, line: UInt32 = #line
   ) throws(AllocationError) -> HeapBlock {
     while true {
       do throws(AllocationError) {
-        return try allocate(byteCount, content: content)
+        return try allocate(byteCount, content: content, file: file, line: line)
       } catch {
         guard error != .tooLarge else { throw error }
         let order = Order(holding: byteCount.pagesRoundedUp) ?? .zero
@@ -87,35 +92,93 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
 
   /// Gives bytes back that only their address is known of. Linux: `kfree()`.
   ///
+  /// An address that no allocation gave, or another allocator's, is reported and stays as it is.
+  ///
   /// - Precondition: the address was surrendered, and nobody else frees it.
   /// - Context: any; never sleeps.
   @inline(__always)
-  public func free(at address: PhysicalAddress) {
+  public func free(
+    at address: PhysicalAddress, file: SourceFile = #fileID, line: UInt32 = #line
+  ) {
+    guard objects.frames.table.contains(address.frame) else {
+      return objects.reportFree(address, .notOwned)
+    }
     let object = UInt32(truncatingIfNeeded: address.value >> 3)
     let word = objects.links.slab(of: object).word
     if word.isSlabOfClass {
-      objects.putBytes(object, word.cacheIndex)
+      objects.putBytes(object, word.cacheIndex, CallPlace(file, line))
     } else {
       freeSlowly(address)
     }
   }
 
   @inline(never)
-  private func freeSlowly(_ address: PhysicalAddress) { free(adoptOther(address)) }
+  private func freeSlowly(_ address: PhysicalAddress) {
+    let descriptor = objects.frames.table[address.frame]
+    let isUnits = objects.design == .slob && descriptor.kind == .slab
+    let isPages = descriptor.kind == .plain && address.offsetInFrame == .zero
+    guard address == Self.emptyAddress || isUnits || isPages else {
+      return objects.reportFree(address, .notOwned)
+    }
+    free(adoptOther(address))
+  }
 
   /// Gives bytes back. Linux: `kfree()`.
   ///
   /// - Context: any; never sleeps.
-  public func free(_ block: consuming HeapBlock) {
+  public func free(
+    _ block: consuming HeapBlock, file: SourceFile = #fileID, line: UInt32 = #line
+  ) {
     let size = Int(truncatingIfNeeded: block.byteCount.value)
     let cacheIndex = block.cacheIndex
     let address = block.surrender()
     if cacheIndex != 0 {
-      objects.put(UInt32(truncatingIfNeeded: address.value >> 3), cacheIndex, size)
+      let object = UInt32(truncatingIfNeeded: address.value >> 3)
+      objects.put(object, cacheIndex, size, CallPlace(file, line))
     } else if size != 0 {
       let order = Order(holding: PageCount(size >> Int(PageSize.base.shift))) ?? .zero
       objects.frames.free(.adopt(address.frame, order))
     }
+  }
+
+  /// Allocates an array, unless its bytes are more than a number tells.
+  ///
+  /// Linux: `kmalloc_array()`, `kcalloc()` with `content: .zeroed`.
+  ///
+  /// - Throws: `tooLarge` where count times size is beyond the largest block; `outOfMemory`.
+  public func allocateArray(
+    of count: Int, each byteCount: ByteCount, content: FrameRequest.Content = .uninitialized,
+    file: SourceFile = #fileID, line: UInt32 = #line
+  ) throws(AllocationError) -> HeapBlock {
+    guard count >= 0 else { throw .tooLarge }
+    let (product, overflows) = UInt64(count).multipliedReportingOverflow(by: byteCount.value)
+    if overflows { throw .tooLarge }
+    return try allocate(ByteCount(product), content: content, file: file, line: line)
+  }
+
+  /// Makes a block larger or smaller; its bytes stay, as far as both hold them.
+  ///
+  /// A block whose class holds the new size stays where it is. No bytes at all free the block.
+  /// Linux: `krealloc()`.
+  ///
+  /// - Throws: as `allocate`; the block of the address stays as it was then.
+  /// - Precondition: as `free(at:)`.
+  public func reallocate(
+    at address: PhysicalAddress, to byteCount: ByteCount, file: SourceFile = #fileID,
+    line: UInt32 = #line
+  ) throws(AllocationError) -> HeapBlock {
+    let old = adopt(address)
+    if byteCount > .zero && byteCount <= old.byteCount {
+      let isSameClass = byteCount.value * 2 > old.byteCount.value
+      if isSameClass || old.byteCount <= ByteCount(64) { return old }
+    }
+    let kept = min(byteCount, old.byteCount)
+    let bytes = bytes(of: old)
+    _ = old.surrender()
+    let new = try allocate(byteCount, file: file, line: line)
+    self.bytes(of: new).copy(from: bytes, at: 0, to: 0, byteCount: Int(kept.value))
+    free(at: address, file: file, line: line)
+    return new
   }
 
   /// Makes the token of an allocation again, from its address alone.

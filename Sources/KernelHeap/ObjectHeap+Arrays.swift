@@ -75,7 +75,9 @@ extension ObjectHeap {
       if arrays[array.available] > 0 { return }
       let slab = try allocateFrames(
         geometry.order, orElse: geometry.order, urgency, .unmovable)
-      if liveness.isTracking {
+      if isWatched {
+        machine.directMap.block(at: slab.address, byteCount: geometry.order.pageCount.bytes).clear()
+      } else if liveness.isTracking {
         poison(SlabLinks.start(of: slab), Int(geometry.order.pageCount.bytes.value))
       }
       caches[cacheIndex].withLock { (cache: inout SlabCache) in
@@ -92,12 +94,21 @@ extension ObjectHeap {
         check(cache, name, size)
         return known
       }
-      let geometry = ArrayGeometry(objectByteCount: size)
+      // What lies around a watched object stays as it is while it is free.
+      let geometry = ArrayGeometry(
+        objectByteCount: size, alignment: alignment(of: cacheIndex), keepsContents: isWatched)
       cache.name = name
       cache.byteCount = size
       cache.arrays = geometry
       return geometry
     }
+  }
+
+  /// What the objects of a cache are aligned to.
+  func alignment(of cacheIndex: Int) -> Int {
+    guard (SlabCaches.typeCount..<SlabCaches.madeIndex).contains(cacheIndex) else { return 8 }
+    let size = SizeClass(cacheIndex: cacheIndex).byteCount
+    return min(size & -size, Int(PageSize.base.bytes))
   }
 
   private func setLimits(of array: ObjectArray, _ cacheIndex: Int) {
@@ -117,7 +128,7 @@ extension ObjectHeap {
       let word = links.word(of: slab)
       let numbers = numbers(of: slab, word, geometry)
       let taken = min(missing, geometry.objectsPerSlab - word.inUse)
-      let first = SlabLinks.start(of: slab) + UInt32(word.colour * ArrayGeometry.lineByteCount / 8)
+      let first = SlabLinks.start(of: slab) + UInt32(word.colour * geometry.colourByteCount / 8)
       for place in word.inUse..<word.inUse + taken {
         let number = byte(at: numbers + place)
         arrays[array.objects + Int(arrays[array.available])] =
@@ -163,7 +174,7 @@ extension ObjectHeap {
   ) -> Int {
     let offset =
       geometry.keepsNumbersInObject
-      ? word.colour * ArrayGeometry.lineByteCount + word.holder * geometry.objectByteCount
+      ? word.colour * geometry.colourByteCount + word.holder * geometry.objectByteCount
       : Int(geometry.order.pageCount.bytes.value) - geometry.objectsPerSlab
     return Int(slab.value) << 12 + offset
   }
@@ -196,7 +207,7 @@ extension ObjectHeap {
     let (slab, found) = links.slab(of: object)
     precondition(found.isSlab(of: cacheIndex), "free of what is free, or of another type")
     let offset =
-      Int(object &- SlabLinks.start(of: slab)) << 3 - found.colour * ArrayGeometry.lineByteCount
+      Int(object &- SlabLinks.start(of: slab)) << 3 - found.colour * geometry.colourByteCount
     let number = offset / geometry.objectByteCount
     precondition(number * geometry.objectByteCount == offset, "free of no object")
     var word = found

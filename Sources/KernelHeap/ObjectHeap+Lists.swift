@@ -36,25 +36,25 @@ extension ObjectHeap {
   }
 
   /// Puts an object on this CPU's list.
-  func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
+  func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int, _ place: CallPlace) {
     liveness.markFree(object, cacheIndex, size, in: self)
     // SAFETY: as above.
     let list = unsafe list(cacheIndex)
     if unsafe list.pointee.count >= list.pointee.limit {
-      return freeSlowly(object, cacheIndex, size)
+      return freeSlowly(object, cacheIndex, size, place)
     }
     unsafe push(object, list)
   }
 
   /// The same for bytes of a class, whose size is looked up where it is wanted.
-  func putBytes(_ object: UInt32, _ cacheIndex: Int) {
+  func putBytes(_ object: UInt32, _ cacheIndex: Int, _ place: CallPlace) {
     if liveness.isTracking {
-      return put(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount)
+      return put(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount, place)
     }
     // SAFETY: as above.
     let list = unsafe list(cacheIndex)
     if unsafe list.pointee.count >= list.pointee.limit {
-      return freeSlowly(object, cacheIndex)
+      return freeSlowly(object, cacheIndex, place)
     }
     unsafe push(object, list)
   }
@@ -67,8 +67,8 @@ extension ObjectHeap {
   }
 
   @inline(never)
-  private func freeSlowly(_ object: UInt32, _ cacheIndex: Int) {
-    freeSlowly(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount)
+  private func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ place: CallPlace) {
+    freeSlowly(object, cacheIndex, SizeClass(cacheIndex: cacheIndex).byteCount, place)
   }
 
   /// The cache of the class that holds so many bytes, 1 to the largest.
@@ -80,9 +80,11 @@ extension ObjectHeap {
   /// Takes an object where this CPU's list has none. Linux: `___slab_alloc()`.
   @inline(never)
   func allocateSlowly(
-    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency,
+    _ place: CallPlace
   ) throws(AllocationError) -> UInt32 {
-    switch design {
+    if isWatched { return try allocateWatched(cacheIndex, name, size, urgency, place) }
+    return switch design {
     case .slub: try refill(cacheIndex, name, size, urgency)
     case .slab: try takeFromArray(cacheIndex, name, size, urgency)
     case .slob: try takeUnits(cacheIndex, size, urgency)
@@ -91,7 +93,8 @@ extension ObjectHeap {
 
   /// Gives an object back where this CPU's list has no room for it. Linux: `__slab_free()`.
   @inline(never)
-  func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
+  func freeSlowly(_ object: UInt32, _ cacheIndex: Int, _ size: Int, _ place: CallPlace) {
+    if isWatched { return freeWatched(object, cacheIndex, size, place) }
     switch design {
     case .slub:
       let list = listIndex(cacheIndex)

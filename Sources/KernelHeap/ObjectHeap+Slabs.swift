@@ -132,7 +132,7 @@ extension ObjectHeap {
   /// Makes a slab, all of whose objects are for the caller. Linux: `allocate_slab()`.
   ///
   /// - Throws: `outOfMemory` if there is not even memory for one of the smallest order.
-  private func makeSlab(
+  func makeSlab(
     _ cacheIndex: Int, _ geometry: SlabGeometry, _ urgency: FrameRequest.Urgency
   ) throws(AllocationError) -> (first: UInt32, count: UInt32) {
     let slab = try allocateFrames(
@@ -153,7 +153,14 @@ extension ObjectHeap {
     let step = UInt32(geometry.objectByteCount >> 3)
     let offset = UInt32(geometry.freeLinkOffset)
     var object = first
-    if liveness.isTracking { poison(first, count * geometry.objectByteCount) }
+    if isWatched {
+      machine.directMap.block(
+        at: PhysicalAddress(UInt64(first) << 3),
+        byteCount: ByteCount(UInt64(count * geometry.objectByteCount))
+      ).clear()
+    } else if liveness.isTracking {
+      poison(first, count * geometry.objectByteCount)
+    }
     for _ in 1..<count {
       setFreeLink(of: object, offset, to: object &+ step)
       object = object &+ step
@@ -219,7 +226,7 @@ extension ObjectHeap {
   }
 
   /// Gives a list of free objects back to their slabs. Linux: `__slab_free()`.
-  private func giveBack(_ first: UInt32, _ cacheIndex: Int) {
+  func giveBack(_ first: UInt32, _ cacheIndex: Int) {
     if first == 0 { return }
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       guard let geometry = cache.geometry else { preconditionFailure("free before allocate") }

@@ -28,8 +28,9 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   /// - Throws: `outOfMemory` where the machine is too small for that.
   public init(
     frames: PageFrames<M>, memory: inout BootMemory, cpuCount: Int = 1,
-    design: HeapDesign = .slub, liveness: Liveness = .untracked
+    options: HeapOptions = HeapOptions(), liveness: Liveness = .untracked
   ) throws(AllocationError) {
+    let design = options.design
     let machine = frames.machine
     let count = SlabCaches.count
     // SAFETY: references are divided physical addresses below the direct map's limit.
@@ -59,9 +60,40 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
         firstList: listBlock.unsafeBase.assumingMemoryBound(to: CPUObjectList.self),
         classes: classBlock.unsafeBase, frames: frames, table: frames.table,
         caches: caches, cpuCount: cpuCount, liveness: LivenessTable(liveness), design: design,
-        arrays: arrays, units: units,
-        idleByteCount: IdleByteCount(in: try memory.allocateBlock(ByteCount(64), on: machine))),
+        isWatched: options.watches, arrays: arrays, units: units,
+        idleByteCount: IdleByteCount(in: try memory.allocateBlock(ByteCount(64), on: machine)),
+        watch: try Self.makeWatch(options, &memory, machine),
+        flags: try Self.makeTable(0, &memory, machine),
+        sizes: try Self.makeTable(0, &memory, machine),
+        failures: try Self.makeFailures(options, &memory, machine)),
       in: try memory.allocateBlock(stateBytes, on: machine))
+  }
+
+  private static func makeWatch(
+    _ options: HeapOptions, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> Resident<HeapWatch> {
+    let byteCount = ByteCount(UInt64(MemoryLayout<HeapWatch>.size))
+    return Resident(
+      placing: HeapWatch(options: options), in: try memory.allocateBlock(byteCount, on: machine))
+  }
+
+  private static func makeFailures(
+    _ options: HeapOptions, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> Locked<FailureInjection> {
+    let byteCount = ByteCount(UInt64(Locked<FailureInjection>.byteCount))
+    return Locked(
+      placing: options.failures, rank: .failureInjection,
+      in: try memory.allocateBlock(byteCount, on: machine))
+  }
+
+  /// A table with an element for each cache.
+  private static func makeTable<Element: BitwiseCopyable>(
+    _ element: Element, _ memory: inout BootMemory, _ machine: M
+  ) throws(AllocationError) -> ResidentArray<Element> {
+    let byteCount = ByteCount(UInt64(MemoryLayout<Element>.stride * SlabCaches.count))
+    return ResidentArray(
+      repeating: element, count: SlabCaches.count,
+      in: try memory.allocateBlock(byteCount, on: machine))
   }
 
   private static func makeArrays(
@@ -126,11 +158,15 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; may take cache, list and zone locks.
   public func allocate<T: HeapObject>(
-    _ initial: T, urgency: FrameRequest.Urgency = .normal
+    _ initial: T, urgency: FrameRequest.Urgency = .normal, file: SourceFile = #fileID,
+    line: UInt32 = #line
   ) throws(AllocationError) -> Reference<T> {
     let size = Self.byteCount(of: T.self)
     var raw = pop(T.cacheIndex)
-    if raw == 0 { raw = try allocateSlowly(T.cacheIndex, T.cacheName, size, urgency) }
+    if raw == 0 {
+      let place = CallPlace(file, line)
+      raw = try allocateSlowly(T.cacheIndex, T.cacheName, size, urgency, place)
+    }
     liveness.markLive(raw, T.cacheIndex, size, in: self)
     // SAFETY: the object belongs to nobody else, and a slab of this cache is cut to its size.
     unsafe address(raw).initializeMemory(as: T.self, to: initial)
@@ -142,11 +178,11 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   /// - Throws: `outOfMemory` once the relief made no progress.
   /// - Context: may sleep, as the relief does; no lock held but the kernel's.
   public func allocate<T: HeapObject, R: PressureRelief>(
-    _ initial: T, relief: R
+    _ initial: T, relief: R, file: SourceFile = #fileID, line: UInt32 = #line
   ) throws(AllocationError) -> Reference<T> {
     while true {
       do throws(AllocationError) {
-        return try allocate(initial)
+        return try allocate(initial, file: file, line: line)
       } catch {
         let shortfall = Shortfall(order: .zero, zoneLimit: .normal, kind: .slab)
         if relief.relieve(shortfall) == .none { throw error }
@@ -159,8 +195,10 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
   /// - Precondition: it was allocated and not freed.
   /// - Complexity: O(1) mostly.
   /// - Context: any; never sleeps; may take cache, list and zone locks.
-  public func free<T: HeapObject>(_ reference: Reference<T>) {
-    put(reference.raw, T.cacheIndex, Self.byteCount(of: T.self))
+  public func free<T: HeapObject>(
+    _ reference: Reference<T>, file: SourceFile = #fileID, line: UInt32 = #line
+  ) {
+    put(reference.raw, T.cacheIndex, Self.byteCount(of: T.self), CallPlace(file, line))
   }
 
   /// The bytes from one object of a type to the next.
@@ -188,10 +226,17 @@ struct HeapState<M: Machine>: BitwiseCopyable {
   let cpuCount: Int
   let liveness: LivenessTable
   let design: HeapDesign
+  /// Each call takes the slow path, and that of `ObjectHeap+Watch`.
+  let isWatched: Bool
   /// By CPU and cache, `ObjectArray.stride` words each; none but in `slab`.
   let arrays: ResidentArray<UInt32>
   /// In `slob`.
   let units: Locked<UnitLists>
   /// In `slub`.
   let idleByteCount: IdleByteCount
+  let watch: Resident<HeapWatch>
+  /// By cache: what is watched, and what an object was asked to hold.
+  let flags: ResidentArray<UInt8>
+  let sizes: ResidentArray<UInt32>
+  let failures: Locked<FailureInjection>
 }

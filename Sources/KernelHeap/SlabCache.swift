@@ -120,6 +120,12 @@ struct SlabWord: BitwiseCopyable {
     return SlabWord(raw: ((raw & 0x3FFFF) &- (1 << 7)) | distance << 18)
   }
 
+  /// The word after the first free object was taken, and another, or 0, is that.
+  func taking(next: UInt32, in head: PageFrameNumber) -> SlabWord {
+    let distance = next == 0 ? 0 : next &- SlabLinks.start(of: head) &+ 1
+    return SlabWord(raw: ((raw & 0x3FFFF) &+ (1 << 7)) | distance << 18)
+  }
+
   /// Whether a slab's word says that nothing of it is in use.
   var isUnused: Bool { raw & 0x3FF80 == 0 }
 }

@@ -23,9 +23,16 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
   public init(objectByteCount: Int, cpuCount: Int) {
     precondition(
       (1...Self.maximumObjectByteCount).contains(objectByteCount), "no object of a slab")
-    self.objectByteCount = (objectByteCount + 7) & ~7
-    order = Self.order(of: self.objectByteCount, cpuCount: cpuCount)
-    minimumOrder = Self.smallestOrder(holding: self.objectByteCount)
+    self.init(watchedByteCount: objectByteCount, cpuCount: cpuCount, freeLinkOffset: nil)
+  }
+
+  /// With what is watched around each object, which may be three times the largest; the free
+  /// link may lie beside the object.
+  init(watchedByteCount: Int, cpuCount: Int, freeLinkOffset: Int?) {
+    objectByteCount = (watchedByteCount + 7) & ~7
+    order = Self.order(of: objectByteCount, cpuCount: cpuCount)
+    minimumOrder = Self.smallestOrder(holding: objectByteCount)
+    self.freeLinkOffset = freeLinkOffset ?? Self.freeLinkOffset(objectByteCount)
   }
 
   /// Larger ones come from the page allocator. Linux: `KMALLOC_MAX_CACHE_SIZE`.
@@ -40,7 +47,7 @@ public struct SlabGeometry: Equatable, BitwiseCopyable, Sendable {
 
   /// The link to the next free object lies in the middle of a free one, where a neighbour that
   /// runs over its end does not reach it. Linux: `s->offset`.
-  public var freeLinkOffset: Int { Self.freeLinkOffset(objectByteCount) }
+  public let freeLinkOffset: Int
 
   static func freeLinkOffset(_ objectByteCount: Int) -> Int { (objectByteCount >> 1) & ~7 }
 

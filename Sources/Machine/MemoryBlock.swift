@@ -50,6 +50,12 @@ public struct MemoryBlock: BitwiseCopyable, @unchecked Sendable {
     unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
   }
 
+  /// Writes a byte over all of it. Linux: `memset()`.
+  public func fill(_ byte: UInt8) {
+    // SAFETY: the block's own extent.
+    unsafe base.initializeMemory(as: UInt8.self, repeating: byte, count: byteCount)
+  }
+
   /// Writes zeros over a part.
   public func clear(from offset: Int, byteCount count: Int) {
     part(from: offset, byteCount: count).clear()

@@ -41,6 +41,10 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   /// A frame was misused. `detail`: what is wrong, a `FrameFault.Kind`, | order << 8; `owner`: the
   /// first byte that is not as it was left; `value`: the eight bytes around it.
   case frameFault = 20
+  /// An object of the heap was misused. `detail`: what is wrong, a `HeapFault.Kind`, | cache << 8;
+  /// `frame`: the object's; `owner`: its reference; `value`: the first bad byte's place from the
+  /// object on (32 bits), that byte, and what it should be.
+  case objectFault = 21
 
   // Faults; `value`: the address; `frame`: what is mapped now, where that is one frame
   /// Linux: a minor fault on an anonymous page, zero-filled.

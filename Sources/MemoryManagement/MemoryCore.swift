@@ -38,7 +38,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
   /// - Throws: `outOfMemory` where the machine is too small for its own tables.
   /// - Context: once, before anything else.
   public init(
-    machine: M, description: BootDescription, design: HeapDesign = .slub,
+    machine: M, description: BootDescription, heapOptions: HeapOptions = HeapOptions(),
     liveness: Liveness = .untracked
   ) throws(AllocationError) {
     self.machine = machine
@@ -57,7 +57,7 @@ public struct MemoryCore<M: Machine>: BitwiseCopyable {
     frames = try PageFrames(
       machine: machine, memory: &boot, zones: description.zones, cpuCount: description.cpuCount)
     heap = try ObjectHeap(
-      frames: frames, memory: &boot, cpuCount: description.cpuCount, design: design,
+      frames: frames, memory: &boot, cpuCount: description.cpuCount, options: heapOptions,
       liveness: liveness)
     let stateBlock = try boot.allocateBlock(
       ByteCount(UInt64(MemoryLayout<MemoryState>.size)), on: machine)

@@ -35,13 +35,12 @@ extension Kernel {
 
   /// The words that something in the kernel, or the tool for it, reads.
   private static func isKnown(_ word: MemoryBlock) -> Bool {
-    word.holds(text: "audit", at: 0, byteCount: word.byteCount)
+    var heapWords = HeapWords()
+    return heapWords.take(word, seed: 0)
+      || word.holds(text: "audit", at: 0, byteCount: word.byteCount)
       || ContiguousWords.isOne(word)
       || word.holds(text: "clock=host", at: 0, byteCount: word.byteCount)
       || word.holds(text: "selftest", at: 0, byteCount: word.byteCount)
-      || word.holds(text: "slab=slub", at: 0, byteCount: word.byteCount)
-      || word.holds(text: "slab=slab", at: 0, byteCount: word.byteCount)
-      || word.holds(text: "slab=slob", at: 0, byteCount: word.byteCount)
       || word.holds(text: "dma_debug", at: 0, byteCount: word.byteCount)
       || word.holds(text: "swiotlb=force", at: 0, byteCount: word.byteCount)
   }

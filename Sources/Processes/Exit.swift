@@ -104,6 +104,7 @@ extension Kernel {
       state.value.programStatus = heap[process].status
       state.value.programDiedOfMemory = heap[process].diedOfMemory
     }
+    writeHeapFaults()
     if state.value.audits, let finding = auditSpaces() {
       stop(.kernelFailed, value: finding.rawValue)
     }

@@ -22,6 +22,7 @@ extension Kernel {
       try fileSystems.mountRoot()
       try mountScratch()
       if let refused = takeWords() { stop(.wordRefused, value: refused.encoded) }
+      if let bug = Self.heapWords(machine).bug, (try? make(bug)) != nil { writeHeapFaults() }
       if Self.isAsked("selftest", of: machine) { runSelfTests() }
       try startProgram()
     } catch {
@@ -151,6 +152,8 @@ extension Kernel {
     saveFiles()
     // A disk that fails now has been complained about, or nobody wanted to know.
     try? fileSystems.leaveScratch()
+    writeHeapFaults()
+    writeLiveObjects()
     if let finding = auditEnd() { stop(.kernelFailed, value: finding.rawValue) }
     let signal = status.signalNumber
     if signal == 0 { stop(.exited, value: UInt64(status.exitCode)) }

@@ -33,7 +33,7 @@ extension Kernel {
     var description = description
     let malformed = words.add(to: &description)
     let core = try MemoryCore(
-      machine: machine, description: description, design: heapDesign(machine))
+      machine: machine, description: description, heapOptions: heapWords(machine).options)
     let files = try place(
       FileSystemState(
         frames: core.frames, model: diskModel(machine),
@@ -156,12 +156,6 @@ extension Kernel {
       }
     }
     return false
-  }
-
-  /// Linux 6.1: `CONFIG_SLAB`, `CONFIG_SLOB`.
-  private static func heapDesign(_ machine: M) -> HeapDesign {
-    if isAsked("slab=slab", of: machine) { return .slab }
-    return isAsked("slab=slob", of: machine) ? .slob : .slub
   }
 
   private static func diskModel(_ machine: M) -> DeviceModel {

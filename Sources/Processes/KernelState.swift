@@ -93,6 +93,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   // Sundries
   /// A boot word that the machine cannot be started with.
   var refusedWord: RefusedWord?
+  /// Misuses of objects that the kernel's own log tells of.
+  var writtenFaultCount = 0
   /// Boot word `audit`: the memory is checked at the end of every process.
   var audits = false
   /// A bit for each unknown call that was named in the log already.

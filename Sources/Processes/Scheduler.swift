@@ -153,6 +153,7 @@ extension Kernel {
     }
     heap[next].startedRunning = now
     state.value.current = next
+    if heap.isWatched { heap.setProcess(heap[heap[next].process].identifier) }
     activateSpace(of: heap[next].process)
     if heap[next].isFresh {
       heap[next].isFresh = false

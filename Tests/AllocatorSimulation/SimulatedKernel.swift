@@ -37,9 +37,11 @@ public struct SimulatedKernel {
     var memory = BootMemory(limit: machine.directMap.limit)
     memory.add(from: PhysicalAddress(0), PageCount(frameCount).bytes)
     frames = try PageFrames(machine: machine, memory: &memory, zones: zones, cpuCount: cpuCount)
+    var heapOptions = HeapOptions()
+    heapOptions.design = design
     let liveness = machine.hostMemory(byteCount: Liveness.byteCount(for: machine.directMap))
     objects = try ObjectHeap(
-      frames: frames, memory: &memory, cpuCount: cpuCount, design: design,
+      frames: frames, memory: &memory, cpuCount: cpuCount, options: heapOptions,
       liveness: .tracked(liveness))
     bytes = KernelHeap(objects)
     frames.takeOver(&memory)

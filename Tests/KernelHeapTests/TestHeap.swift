@@ -15,8 +15,13 @@ final class TestHeap {
   private let table: UnsafeMutableRawBufferPointer
 
   init(
-    frameCount: Int = 512, cpuCount: Int = 1, design: HeapDesign = .slub, isTracked: Bool = true
+    frameCount: Int = 512, cpuCount: Int = 1, design: HeapDesign = .slub, isTracked: Bool = true,
+    debugging: HeapDebugging = HeapDebugging(), failures: FailureInjection = .none
   ) throws {
+    var heapOptions = HeapOptions()
+    heapOptions.design = design
+    heapOptions.debugging = debugging
+    heapOptions.failures = failures
     var options = SimulationOptions(frameCount: frameCount)
     options.initialContent = .garbage
     options.eventStorage = .dropped
@@ -29,8 +34,8 @@ final class TestHeap {
       byteCount: Liveness.byteCount(for: machine.directMap), alignment: 16)
     let block = MemoryBlock(unsafeBase: table.baseAddress!, byteCount: table.count)
     heap = try ObjectHeap(
-      frames: frames, memory: &memory, cpuCount: cpuCount, design: design,
-      liveness: isTracked ? .tracked(block) : .untracked)
+      frames: frames, memory: &memory, cpuCount: cpuCount, options: heapOptions,
+      liveness: isTracked && debugging.isEmpty ? .tracked(block) : .untracked)
     frames.takeOver(&memory)
   }
 

@@ -50,6 +50,7 @@ import Testing
     10: "framesReleased", 11: "frameAllocated", 12: "frameFreed", 13: "frameAssigned",
     14: "frameMapped", 15: "frameUnmapped", 16: "blockSplit", 17: "mappingsLeft",
     18: "mappingsEntered", 19: "frameMigrated", 20: "frameFault",
+    21: "objectFault",
     30: "faultDemandZero", 31: "faultZeroPage", 32: "faultCopyOnWrite", 33: "faultReuse",
     34: "faultFileMinor", 35: "faultFileMajor", 36: "faultStackGrowth", 37: "faultRefused",
     38: "faultSpurious", 39: "faultMakeWritable",
