@@ -38,8 +38,9 @@ extension SelfTests {
     checks.check(isWhole && expected == -1, "no object is written by another's owner")
     checks.check(liveCount == before, "freed objects are not counted")
     _ = heap.shrink()
+    // SLOB has no slabs of one type: `run` sees its pages come back.
     let slabs = heap.statistics(SelfTestObject.cacheIndex)?.slabCount ?? -1
-    checks.check(slabs == 0, "empty slabs are given back")
+    checks.check(slabs == 0 || heap.design == .slob, "empty slabs are given back")
   }
 
   private var liveCount: Int {
