@@ -52,12 +52,12 @@ extension AddressSpaces {
     heap[file].pages.next(from: index, in: nodes)?.index
   }
 
-  /// Makes a file end at a byte: pages behind it go from the cache and from every page table, and
-  /// the rest of the last page becomes zeros.
+  /// Makes a file end at a byte: pages behind it go from the cache and from every page table, with
+  /// the private copies that programs have of them, and the rest of the last page becomes zeros.
   ///
   /// - Context: may sleep, where a page is being read or written.
   ///
-  /// Linux: `truncate_setsize()`, `truncate_inode_pages_range()`.
+  /// Linux: `truncate_setsize()`, `unmap_mapping_range()`, `truncate_inode_pages_range()`.
   public func truncate(_ file: Reference<CachedFile>, to byteCount: UInt64) {
     let old = heap[file].byteCount
     heap[file].byteCount = byteCount
@@ -67,7 +67,14 @@ extension AddressSpaces {
     if rest != 0 {
       clear(file, index: byteCount >> shift, from: rest, to: Int(PageSize.base.bytes))
     }
-    removePages(of: file, from: heap[file].indexLimit, to: .max)
+    let first = heap[file].indexLimit
+    heap[file].mappings.forEachOverlap(from: first, through: .max, in: mappingLinks) { area in
+      guard heap[area].isPrivate else { return }
+      // An area that begins behind the end goes whole.
+      let start = heap[area].page(at: first) ?? heap[area].start
+      unmapPages(of: heap[area].space, from: start, to: heap[area].end)
+    }
+    removePages(of: file, from: first, to: .max)
   }
 
   /// Writes zeros over a part of a page that is in memory; nothing where it is not. Context: any.

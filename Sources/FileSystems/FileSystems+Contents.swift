@@ -7,6 +7,15 @@ import Machine
 import MemoryUnits
 import PageFrames
 
+/// Where a write goes, if not only the open file's flags say so.
+public enum WriteManner: BitwiseCopyable, Sendable {
+  case asOpened
+  /// At the end of the file. Linux: `RWF_APPEND`.
+  case appending
+  /// Where it is said, also where the file was opened to append. Linux: `RWF_NOAPPEND`.
+  case placed
+}
+
 /// Writing and cutting the contents of regular files.
 extension FileSystems {
   /// Writes into a regular file, which grows if need be.
@@ -18,13 +27,14 @@ extension FileSystems {
   /// Linux: `generic_file_write_iter()`.
   func writeContents(
     of file: Reference<OpenFile>, at position: UInt64?, from source: TransferMemory,
-    byteCount: Int
+    byteCount: Int, _ manner: WriteManner = .asOpened
   ) throws(Errno) -> Int {
     if byteCount == 0 { return 0 }
     let inode = heap[file].inode
     let done = try withContents(of: inode) { () throws(Errno) in
       var place = position ?? heap[file].position
-      if heap[file].flags.contains(.append) { place = heap[inode].byteCount }
+      let appends = manner == .asOpened && heap[file].flags.contains(.append)
+      if appends || manner == .appending { place = heap[inode].byteCount }
       let count = try allowedByteCount(of: inode, from: place, byteCount)
       try checkSeals(of: inode, from: place, byteCount: count)
       let done =
@@ -135,11 +145,13 @@ extension FileSystems {
 
   /// Makes a regular file end at a byte.
   ///
-  /// - Throws: EISDIR, EINVAL of what is no regular file, EFBIG, EPERM where it is sealed, EIO.
+  /// - Throws: EISDIR, EINVAL of what is no regular file, ETXTBSY of one that runs, EFBIG, EPERM
+  ///   where it is sealed, EIO.
   /// - Context: may sleep. Linux: `do_truncate()`.
   public func truncate(_ inode: Reference<Inode>, to byteCount: UInt64) throws(Errno) {
     guard !heap[inode].mode.isFolder else { throw .EISDIR }
     guard heap[inode].mode.isRegular else { throw .EINVAL }
+    guard heap[inode].runnerCount == 0 else { throw .ETXTBSY }
     try withContents(of: inode) { () throws(Errno) in
       let old = heap[inode].byteCount
       let seals = heap[inode].seals

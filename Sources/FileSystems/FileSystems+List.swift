@@ -19,6 +19,23 @@ struct FolderListing: BitwiseCopyable {
     self.limit = min(limit, block.byteCount)
   }
 
+  /// Gives the entries the older form: of the same size, the kind behind the name.
+  ///
+  /// Linux: `struct linux_dirent`.
+  func makeOlder() {
+    var start = 0
+    while start < byteCount {
+      let count = Int(block.load(UInt16.self, at: start + FolderEntryLayout.byteCountOffset))
+      let kind: UInt8 = block.load(UInt8.self, at: start + FolderEntryLayout.kindOffset)
+      for place in FolderEntryLayout.nameOffset..<count {
+        let byte = block.load(UInt8.self, at: start + place)
+        block.store(byte, at: start + place - 1)
+      }
+      block.store(kind, at: start + count - 1)
+      start += count
+    }
+  }
+
   /// Makes room for an entry and writes all but its name; nil if it does not fit.
   private mutating func begin(
     inode: UInt64, next: UInt64, kind: UInt8, nameLength: Int
@@ -75,6 +92,9 @@ struct FolderListing: BitwiseCopyable {
   }
 }
 
+/// The form of a folder's entries: that of `getdents64`, or of `getdents`.
+public enum FolderEntryForm: BitwiseCopyable, Sendable { case current, older }
+
 extension FileSystems {
   /// Reads entries of an open folder in the form of getdents64, and moves it on.
   ///
@@ -82,7 +102,8 @@ extension FileSystems {
   /// - Throws: ENOTDIR, EINVAL if not one entry fits, EFAULT, EIO, ENOMEM.
   /// - Context: may sleep.
   public func list(
-    _ file: Reference<OpenFile>, to target: TransferMemory, byteCount: Int
+    _ file: Reference<OpenFile>, to target: TransferMemory, byteCount: Int,
+    _ form: FolderEntryForm = .current
   ) throws(Errno) -> Int {
     guard heap[file].behaviour == .folder else {
       throw heap[file].behaviour == .pathOnly ? .EBADF : .ENOTDIR
@@ -107,6 +128,7 @@ extension FileSystems {
       heap[file].position = next
       return 0
     }
+    if form == .older { listing.makeOlder() }
     _ = try deliver(bytes(of: frame), at: 0, byteCount: listing.byteCount, to: target)
     heap[file].position = next
     return listing.byteCount

@@ -57,7 +57,7 @@ extension FileSystems {
   ) throws(Errno) -> Reference<OpenFile> {
     do {
       let flags = OpenFlags(rawValue: flags.rawValue & ~OpenFlags.truncate.rawValue)
-      return try makeOpenFile(consuming: inode, flags: flags)
+      return try makeWritableFile(consuming: inode, flags: flags)
     } catch {
       release(inode)
       throw error
@@ -118,6 +118,7 @@ extension FileSystems {
       return
     }
     let inode = heap[file].inode
+    if heap[file].countsAsWriter { endWriting(inode) }
     state.value.openFileCount -= 1
     removeLocks(of: file)
     if heap[file].firstEntry.raw != 0 { removeEntries(of: file) }
@@ -232,10 +233,27 @@ extension FileSystems {
     guard allows(inode, wish, as: credentials), isSettable(inode, wish) else { throw .EACCES }
     if flags.contains(.noAccessTime), !credentials.owns(heap[inode].user) { throw .EPERM }
     let isText = heap[inode].tree == .processes || heap[inode].tree == .system
-    if cuts, mode.isRegular, !isText {
-      try truncate(inode, to: 0)
+    var flags = flags
+    if !mode.isRegular || isText { flags.subtract(.truncate) }
+    return try makeWritableFile(consuming: inode, flags: flags)
+  }
+
+  /// Opens a file that counts those who write it, from before it is cut.
+  ///
+  /// - Throws: ETXTBSY where it runs, and as `truncate`.
+  private func makeWritableFile(
+    consuming inode: Reference<Inode>, flags: OpenFlags
+  ) throws(Errno) -> Reference<OpenFile> {
+    let writes = try beginWriting(inode, flags)
+    do throws(Errno) {
+      if flags.contains(.truncate) { try truncate(inode, to: 0) }
+      let file = try makeOpenFile(consuming: inode, flags: flags)
+      heap[file].countsAsWriter = writes
+      return file
+    } catch {
+      if writes { endWriting(inode) }
+      throw error
     }
-    return try makeOpenFile(consuming: inode, flags: flags)
   }
 
   /// - Parameter inode: its count becomes the open file's, unless this throws.

@@ -60,6 +60,24 @@ extension FileSystems {
     }
   }
 
+  /// Writes at an offset, or with nil where the file stands, in a manner of its own.
+  ///
+  /// - Throws: as `write`, and ESPIPE.
+  ///
+  /// Linux: `pwritev2`.
+  public func write(
+    _ file: Reference<OpenFile>, at position: UInt64?, from source: TransferMemory,
+    byteCount: Int, _ manner: WriteManner
+  ) throws(Errno) -> Int {
+    guard heap[file].behaviour == .regular, heap[file].flags.mayWrite else {
+      guard let position else { return try write(file, from: source, byteCount: byteCount) }
+      return try write(file, at: position, from: source, byteCount: byteCount)
+    }
+    return try writeContents(
+      of: file, at: position, from: source, byteCount: min(byteCount, Self.largestTransfer),
+      manner)
+  }
+
   /// Copies from one open file to another inside the kernel, a page at a time.
   ///
   /// - Parameters:

@@ -64,6 +64,10 @@ public struct Inode: HeapObject {
   var isCovered = false
   /// A task writes or cuts it: others wait on `contentsKey`.
   var isBeingWritten = false
+  /// Openings that may write it, but those of memfd. Linux: `i_writecount` above 0.
+  var writerCount: UInt32 = 0
+  /// Programs that run it. Linux: `i_writecount` below 0.
+  var runnerCount: UInt32 = 0
   /// What of a file of memfd may not be done any more. Linux: `F_SEAL_`.
   public internal(set) var seals: UInt32 = 0
   /// Nameless but made to be given a name. Linux: `I_LINKABLE`.

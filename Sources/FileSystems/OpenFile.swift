@@ -46,6 +46,8 @@ public struct OpenFile: HeapObject {
   /// Descriptors and calls that hold it.
   public internal(set) var references: UInt32 = 1
 
+  /// Its file counts it among those who write.
+  var countsAsWriter = false
   /// Of a special file: its object's reference as a number.
   var attachment: UInt32 = 0
   /// The entries of epoll files that watch it.

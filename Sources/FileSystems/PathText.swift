@@ -173,6 +173,33 @@ extension FileSystems {
     }
   }
 
+  /// Runs the body with the name of a descriptor's file, or with a path from there.
+  ///
+  /// - Throws: ENAMETOOLONG, ENOMEM, and what the body throws. Linux: `bprm->fdpath`.
+  public func withPath<Result>(
+    below descriptor: UInt32, _ path: PathText, _ body: (PathText) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    try withPathBuffer { (block) throws(Errno) in
+      var start = block.byteCount - path.byteCount
+      block.copy(from: path.block, at: path.start, to: start, byteCount: path.byteCount)
+      if !path.isEmpty {
+        start -= 1
+        block.store(PathText.slash, at: start)
+      }
+      var rest = descriptor
+      repeat {
+        start -= 1
+        block.store(UInt8(0x30 + rest % 10), at: start)
+        rest /= 10
+      } while rest > 0
+      let folder: StaticString = "/dev/fd/"
+      start -= folder.utf8CodeUnitCount
+      block.store(text: folder, at: start)
+      guard block.byteCount - start < PathText.maximumByteCount else { throw .ENAMETOOLONG }
+      return try body(PathText(block: block, start: start))
+    }
+  }
+
   func withPathBuffer<Result>(
     _ body: (MemoryBlock) throws(Errno) -> Result
   ) throws(Errno) -> Result {

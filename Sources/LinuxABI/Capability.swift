@@ -18,6 +18,7 @@ public enum Capability: UInt8, Sendable {
   case setPriority = 23  // CAP_SYS_NICE
   case useResources = 24  // CAP_SYS_RESOURCE
   case makeDevices = 27  // CAP_MKNOD
+  case readLog = 34  // CAP_SYSLOG
 
   /// A bit for each that Linux 6.12 has. Linux: `CAP_LAST_CAP`.
   public static var all: UInt64 { (1 << 41) - 1 }

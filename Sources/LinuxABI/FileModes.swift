@@ -150,3 +150,19 @@ public struct Readiness: FlagSet, BitwiseCopyable, Sendable {
   /// Linux: `POLLRDHUP`.
   public static var peerShut: Self { Self(rawValue: 0x2000) }
 }
+
+/// What one transfer is asked for beyond its file's flags. Linux: `RWF_*`.
+public struct TransferFlags: FlagSet, BitwiseCopyable, Sendable {
+  public var rawValue: UInt32
+
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  public static var dataSynchronous: Self { Self(rawValue: 0x02) }  // RWF_DSYNC
+  public static var synchronous: Self { Self(rawValue: 0x04) }  // RWF_SYNC
+  public static var append: Self { Self(rawValue: 0x10) }  // RWF_APPEND
+  public static var noAppend: Self { Self(rawValue: 0x20) }  // RWF_NOAPPEND
+
+  /// With RWF_HIPRI, which is a hint. RWF_NOWAIT and RWF_ATOMIC are for files that say that they
+  /// can do so: none here.
+  public static var known: Self { Self(rawValue: 0x37) }
+}

@@ -28,13 +28,13 @@ public struct CloneFlags: FlagSet, Sendable, BitwiseCopyable {
   /// Of `clone3` only. Linux: `CLONE_CLEAR_SIGHAND`.
   public static var clearHandlers: Self { Self(rawValue: 0x1_0000_0000) }
 
-  /// All but namespaces, control groups and descriptors of processes. What System V semaphores
+  /// All but namespaces and control groups. What System V semaphores
   /// undo, who traces, and whose queue of transfers it is makes no difference here.
   public static var known: Self {
     memory.union(folder).union(files).union(handlers).union(traced).union(vfork).union(parent)
       .union(thread).union(semaphores).union(setThreadPointer).union(parentSetTID)
       .union(childClearTID).union(childSetTID).union(detached).union(untraced)
-      .union(inputOutput).union(clearHandlers)
+      .union(inputOutput).union(clearHandlers).union(pidDescriptor)
   }
 }
 

@@ -71,3 +71,43 @@ public enum ClockNumber: UInt32, Sendable {
   case monotonicCoarse, boot, realtimeAlarm, bootAlarm
   case atomic = 11
 }
+
+/// What is known of the clock's rightness. Linux: `struct __kernel_timex`.
+public struct ClockAdjustment: Sendable, BitwiseCopyable {
+  public var modes: UInt64
+  public var offset: Int64
+  public var frequency: Int64
+  public var largestError: Int64
+  public var estimatedError: Int64
+  public var status: UInt64
+  public var constant: Int64
+  public var precision: Int64
+  public var tolerance: Int64
+  public var time: TimeValue
+  public var tick: Int64
+  /// Of pulses a second, which there are none of: frequency, jitter, shift, stability, counts.
+  public var pulses: InlineArray<8, Int64>
+  public var atomicOffset: Int32
+  private var rest: InlineArray<11, Int32>
+
+  /// Linux: `ADJ_OFFSET_SS_READ`.
+  public static var readsOldOffset: UInt32 { 0xA001 }
+  /// What the calls return of a clock that nothing corrects. Linux: `TIME_ERROR`.
+  public static var isUncorrected: UInt64 { 5 }
+
+  /// Sets all of it to what a clock has that nothing ever corrected.
+  public mutating func describeUncorrected(at now: TimeValue) {
+    offset = 0
+    frequency = 0
+    largestError = 16_000_000
+    estimatedError = 16_000_000
+    status = status & ~0xFFFF_FFFF | 0x40
+    constant = 2
+    precision = 1
+    tolerance = 500 << 16
+    time = now
+    tick = 10_000
+    pulses = InlineArray(repeating: 0)
+    atomicOffset = 0
+  }
+}

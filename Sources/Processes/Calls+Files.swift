@@ -90,7 +90,11 @@ extension Kernel {
     }
   }
 
-  private enum VectorCall { case read, write, readAt(UInt64), writeAt(UInt64) }
+  private enum VectorCall {
+    case read, write, readAt(UInt64), writeAt(UInt64)
+    /// At a place, or where the file stands.
+    case writeIn(WriteManner, at: UInt64?)
+  }
 
   func readVector(_ call: CallArguments) throws(Errno) -> UInt64 { try vector(call, .read) }
   func writeVector(_ call: CallArguments) throws(Errno) -> UInt64 { try vector(call, .write) }
@@ -99,6 +103,37 @@ extension Kernel {
   }
   func writeVectorAt(_ call: CallArguments) throws(Errno) -> UInt64 {
     try vector(call, .writeAt(position(call.fourth)))
+  }
+
+  /// Linux: `preadv2`; -1 stands for where the file stands.
+  func readVectorFlagged(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let flags = try transferFlags(call.sixth)
+    guard !flags.contains(.append) || !flags.contains(.noAppend) else { throw .EINVAL }
+    return try call.fourth == .max ? vector(call, .read) : readVectorAt(call)
+  }
+
+  /// Linux: `pwritev2`.
+  func writeVectorFlagged(_ call: CallArguments) throws(Errno) -> UInt64 {
+    let flags = try transferFlags(call.sixth)
+    var manner = WriteManner.asOpened
+    if flags.contains(.append) { manner = .appending }
+    if flags.contains(.noAppend) {
+      guard manner == .asOpened else { throw .EINVAL }
+      manner = .placed
+    }
+    let place = call.fourth == .max ? nil : try position(call.fourth)
+    let done = try vector(call, .writeIn(manner, at: place))
+    let waits = TransferFlags.dataSynchronous.union(.synchronous)
+    if !flags.isDisjoint(with: waits), done > 0, heap[try file(call.first)].behaviour == .regular {
+      _ = try synchronize(call.first)
+    }
+    return done
+  }
+
+  private func transferFlags(_ value: UInt64) throws(Errno) -> TransferFlags {
+    let flags = TransferFlags(rawValue: UInt32(truncatingIfNeeded: value))
+    guard TransferFlags.known.isSuperset(of: flags) else { throw .EOPNOTSUPP }
+    return flags
   }
 
   /// One transfer for each element of a vector, up to the first that is short.
@@ -124,7 +159,7 @@ extension Kernel {
       }
       switch kind {
       case .read, .readAt: return noteRead(done)
-      case .write, .writeAt: return noteWritten(done)
+      case .write, .writeAt, .writeIn: return noteWritten(done)
       }
     }
   }
@@ -142,6 +177,14 @@ extension Kernel {
     case .writeAt(let start):
       return try fileSystems.write(
         file, at: start + UInt64(done), from: memory, byteCount: count)
+    case .writeIn(let manner, let start):
+      do throws(Errno) {
+        return try fileSystems.write(
+          file, at: start.map { $0 + UInt64(done) }, from: memory, byteCount: count, manner)
+      } catch {
+        if error == .EPIPE, fileSystems.raisesPipeSignal(file) { sendOwn(.SIGPIPE) }
+        throw error
+      }
     }
   }
 
@@ -177,11 +220,11 @@ extension Kernel {
     }
   }
 
-  /// Linux: `getdents64`.
-  func listFolder(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let count = Int(min(call.third, 0x7FFF_F000))
+  /// Linux: `getdents64`, `getdents`.
+  func listFolder(_ call: CallArguments, _ form: FolderEntryForm) throws(Errno) -> UInt64 {
+    let count = Int(min(call.third & 0xFFFF_FFFF, 0x7FFF_F000))
     return try withFile(call.first) { (file) throws(Errno) in
-      UInt64(try fileSystems.list(file, to: memory(call.second), byteCount: count))
+      UInt64(try fileSystems.list(file, to: memory(call.second), byteCount: count, form))
     }
   }
 

@@ -21,10 +21,12 @@ extension Kernel {
   }
 
   /// Linux: `sendmsg`.
-  func sendMessage(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let flags = MessageFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
-    return try withSocket(call.first) { (file, socket) throws(Errno) in
-      let header: MessageHeader = try load(at: call.second)
+  func sendMessage(
+    _ descriptor: UInt64, _ address: UInt64, _ flags: UInt64
+  ) throws(Errno) -> UInt64 {
+    let flags = MessageFlags(rawValue: UInt32(truncatingIfNeeded: flags))
+    return try withSocket(descriptor) { (file, socket) throws(Errno) in
+      let header: MessageHeader = try load(at: address)
       let part = try vector(of: header)
       let files = try passedFiles(header)
       do throws(Errno) {
@@ -57,10 +59,12 @@ extension Kernel {
   }
 
   /// Linux: `recvmsg`.
-  func receiveMessage(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let flags = MessageFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
-    return try withSocket(call.first) { (file, socket) throws(Errno) in
-      let header: MessageHeader = try load(at: call.second)
+  func receiveMessage(
+    _ descriptor: UInt64, _ address: UInt64, _ flags: UInt64
+  ) throws(Errno) -> UInt64 {
+    let flags = MessageFlags(rawValue: UInt32(truncatingIfNeeded: flags))
+    return try withSocket(descriptor) { (file, socket) throws(Errno) in
+      let header: MessageHeader = try load(at: address)
       let part = try vector(of: header)
       let message = try receive(file, part.memory, part.byteCount, flags)
       var told = flags.intersection(.closeOnExecute)
@@ -75,10 +79,10 @@ extension Kernel {
       }
       if control.isCut { told.formUnion(.controlCut) }
       if header.name != 0 {
-        try store(Int32(0), at: call.second &+ MessageHeader.nameByteCountOffset)
+        try store(Int32(0), at: address &+ MessageHeader.nameByteCountOffset)
       }
-      try store(told.rawValue, at: call.second &+ MessageHeader.flagsOffset)
-      try store(control.used, at: call.second &+ MessageHeader.controlByteCountOffset)
+      try store(told.rawValue, at: address &+ MessageHeader.flagsOffset)
+      try store(control.used, at: address &+ MessageHeader.controlByteCountOffset)
       return UInt64(flags.contains(.cut) ? message.fullByteCount : message.byteCount)
     }
   }

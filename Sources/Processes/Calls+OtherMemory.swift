@@ -63,6 +63,39 @@ extension Kernel {
     return done
   }
 
+  /// Linux: `process_madvise`, of the advice that is allowed for others: each only checks here.
+  ///
+  /// - Returns: the bytes that it was given for.
+  func adviseOther(_ call: CallArguments) throws(Errno) -> UInt64 {
+    guard call.fifth & 0xFFFF_FFFF == 0 else { throw .EINVAL }
+    _ = try checkVector(call.second, call.third)
+    let target = try process(ofHandle: call.first)
+    // Linux: `MADV_WILLNEED`, `MADV_COLD`, `MADV_PAGEOUT`, `MADV_COLLAPSE`.
+    switch call.fourth & 0xFFFF_FFFF {
+    case 3, 20, 21, 25: break
+    default: throw .EINVAL
+    }
+    try checkRight(toInspect: leader(of: target))
+    guard identity.can(.setPriority) else { throw .EPERM }
+    guard let other = heap[target].space.reference else { throw .ESRCH }
+    spaces.retain(other)
+    defer { spaces.release(other) }
+    var done: UInt64 = 0
+    for index in 0..<call.third {
+      let start: UInt64 = try load(at: call.second &+ index * 16)
+      let count: UInt64 = try load(at: call.second &+ index * 16 &+ 8)
+      do throws(MemoryError) {
+        try spaces.advise(
+          other, from: VirtualAddress(start), byteCount: ByteCount(count), .none)
+      } catch {
+        guard done > 0 else { throw Errno(error) }
+        break
+      }
+      done += count
+    }
+    return done
+  }
+
   private func scratchPage() throws(Errno) -> PageFrameNumber {
     do {
       let request = FrameRequest(order: .zero, kind: .plain, content: .uninitialized)

@@ -21,12 +21,14 @@ extension Kernel {
 
   /// Linux: `clone`, with x86-64's order of arguments.
   func clone(_ call: CallArguments) throws(Errno) -> UInt64 {
-    try clone(
+    let flags = CloneFlags(rawValue: call.first & 0xFFFF_FF00)
+    // Both would go to the same place.
+    guard !flags.contains(.pidDescriptor) || !flags.contains(.parentSetTID) else { throw .EINVAL }
+    return try clone(
       ForkRequest(
-        flags: CloneFlags(rawValue: call.first & 0xFFFF_FF00),
-        exitSignal: UInt8(call.first & 0xFF), stack: call.second,
+        flags: flags, exitSignal: UInt8(call.first & 0xFF), stack: call.second,
         parentIdentifierAt: call.third, childIdentifierAt: call.fourth,
-        threadPointer: call.fifth))
+        threadPointer: call.fifth, descriptorAt: call.third))
   }
 
   /// Linux: `exit_group`.

@@ -12,7 +12,7 @@ import MemoryUnits
 /// Linux: `kernel/sched/syscalls.c`, `kernel/sys.c`.
 extension Kernel {
   /// The task of a number, 0 for the running one.
-  private func taskOrSelf(_ number: UInt64) throws(Errno) -> Reference<Task> {
+  func taskOrSelf(_ number: UInt64) throws(Errno) -> Reference<Task> {
     let number = Int32(truncatingIfNeeded: number)
     if number == 0 { return current }
     guard number > 0, let task = findTask(UInt32(number)) else { throw .ESRCH }
@@ -28,7 +28,7 @@ extension Kernel {
   }
 
   /// Linux: `can_nice()`.
-  private func mayBecome(nice: Int, _ task: Reference<Task>) -> Bool {
+  func mayBecome(nice: Int, _ task: Reference<Task>) -> Bool {
     let limit = heap[heap[task].process].limits[Resource.nice.rawValue].current
     return UInt64(20 - nice) <= limit || identity.can(.setPriority)
   }
@@ -116,7 +116,7 @@ extension Kernel {
   }
 
   /// Linux: `user_check_sched_setscheduler()`.
-  private func checkRight(
+  func checkRight(
     toSchedule task: Reference<Task>, _ new: Scheduling
   ) throws(Errno) {
     guard !identity.can(.setPriority) else { return }
@@ -155,7 +155,7 @@ extension Kernel {
   // Niceness
 
   /// Runs a body for each task that `getpriority` and `setpriority` are about.
-  private func forEachTask(
+  func forEachTask(
     _ kind: UInt64, _ number: UInt64, _ body: (Reference<Task>) -> Void
   ) throws(Errno) {
     let number = UInt32(truncatingIfNeeded: number)

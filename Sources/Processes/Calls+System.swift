@@ -65,6 +65,29 @@ extension Kernel {
     return UInt64(try fileSystems.fillRandom(target, byteCount: count))
   }
 
+  /// Linux: `syslog`, with `kernel.dmesg_restrict`. The log is empty for programs: what the kernel
+  /// says goes to the host.
+  func controlLog(_ call: CallArguments) throws(Errno) -> UInt64 {
+    guard identity.can(.readLog) else { throw .EPERM }
+    let count = Int32(truncatingIfNeeded: call.third)
+    switch Int32(truncatingIfNeeded: call.first) {
+    // Opened, closed, cleared; the console's level, and there is no console.
+    case 0, 1, 5, 6, 7: return 0
+    case 2, 3, 4:
+      guard call.second != 0, count >= 0 else { throw .EINVAL }
+      guard call.first == 2, count > 0 else { return 0 }
+      let key = SleepKey.object(current.raw, channel: Channel.sleep)
+      while sleepInterruptibly(on: key) {}
+      throw .EINTR
+    case 8:
+      guard (1...8).contains(count) else { throw .EINVAL }
+      return 0
+    case 9: return 0
+    case 10: return 1 << 17
+    default: throw .EINVAL
+    }
+  }
+
   /// A call that Quire does not have: named once in the log, and ENOSYS.
   func refuse(_ number: UInt64) throws(Errno) -> UInt64 {
     note(refused: number, .ENOSYS)

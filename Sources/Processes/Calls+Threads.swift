@@ -13,7 +13,9 @@ import PageTableFormats
 extension Kernel {
   /// Linux: `clone3`.
   func cloneWithStructure(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let arguments = try cloneArguments(at: call.first, byteCount: call.second)
+    guard call.second <= 4096 else { throw .E2BIG }
+    guard call.second >= CloneArguments.smallestByteCount else { throw .EINVAL }
+    let arguments = try load(over: CloneArguments(), at: call.first, byteCount: call.second)
     let flags = CloneFlags(rawValue: arguments.flags)
     guard flags.isDisjoint(with: CloneFlags(rawValue: 0xFF).union(.detached)) else {
       throw .EINVAL
@@ -30,35 +32,8 @@ extension Kernel {
         flags: flags, exitSignal: UInt8(arguments.exitSignal), stack: top,
         parentIdentifierAt: arguments.parentIdentifierAt,
         childIdentifierAt: arguments.childIdentifierAt,
-        threadPointer: arguments.threadPointer,
+        threadPointer: arguments.threadPointer, descriptorAt: arguments.descriptorAt,
         identifier: try wantedIdentifier(arguments)))
-  }
-
-  /// Linux: `copy_clone_args_from_user()`, `copy_struct_from_user()`.
-  private func cloneArguments(
-    at address: UInt64, byteCount: UInt64
-  ) throws(Errno) -> CloneArguments {
-    guard byteCount <= 4096 else { throw .E2BIG }
-    guard byteCount >= CloneArguments.smallestByteCount else { throw .EINVAL }
-    var arguments = CloneArguments()
-    let known = UInt64(MemoryLayout<CloneArguments>.size)
-    var place = known
-    while place < byteCount {
-      let byte: UInt8 = try load(at: address &+ place)
-      guard byte == 0 else { throw .E2BIG }
-      place += 1
-    }
-    let space = space
-    try withMemoryBlock(over: &arguments) { (block) throws(Errno) in
-      do throws(MemoryError) {
-        try spaces.copyIn(
-          from: VirtualAddress(address), in: space, byteCount: Int(min(byteCount, known)),
-          to: block, at: 0)
-      } catch {
-        throw Errno(error)
-      }
-    }
-    return arguments
   }
 
   /// The number that the child is to have; nil for any. Linux: `set_tid`.

@@ -53,6 +53,22 @@ extension Kernel {
     throw clock == .realtime ? .EPERM : .EINVAL
   }
 
+  /// Linux: `clock_adjtime`, `adjtimex`: what there is to know; nothing corrects the clock.
+  ///
+  /// - Throws: EPERM of a change, whoever wants it.
+  func adjustClock(_ number: UInt64, _ address: UInt64) throws(Errno) -> UInt64 {
+    var adjustment: ClockAdjustment = try load(at: address)
+    _ = try read(clock: number)
+    guard UInt32(truncatingIfNeeded: number) == ClockNumber.realtime.rawValue else {
+      throw .EOPNOTSUPP
+    }
+    let modes = UInt32(truncatingIfNeeded: adjustment.modes)
+    guard modes == 0 || modes == ClockAdjustment.readsOldOffset else { throw .EPERM }
+    adjustment.describeUncorrected(at: TimeValue(nanoseconds: wallClock))
+    try store(adjustment, at: address)
+    return ClockAdjustment.isUncorrected
+  }
+
   func clockTime(_ call: CallArguments) throws(Errno) -> UInt64 {
     try store(TimeSpecification(nanoseconds: read(clock: call.first)), at: call.second)
     return 0

@@ -32,21 +32,52 @@ extension Kernel {
     let name: InlineArray<16, UInt8>
   }
 
-  /// Linux: `execve`.
+  /// Linux: `execve`, `execveat`.
   ///
   /// - Returns: 0, in the new program's result register.
   /// - Context: may sleep.
-  func execute(_ call: CallArguments) throws(Errno) -> UInt64 {
+  func execute(
+    _ folder: UInt64, _ path: UInt64, _ arguments: UInt64, _ environment: UInt64, flags: UInt64
+  ) throws(Errno) -> UInt64 {
+    let allowed = PathFlag.noFollow | PathFlag.emptyPath
+    guard flags & ~allowed & 0xFFFF_FFFF == 0 else { throw .EINVAL }
     let old = space
-    let strings = ProgramStrings.program(arguments: call.second, environment: call.third, in: old)
-    guard let folder = heap[current].folder.reference else { throw .EINVAL }
-    let start = heap[folder].workingFolder
-    let program = try fileSystems.withPath(at: VirtualAddress(call.first), in: old) {
+    let strings = ProgramStrings.program(arguments: arguments, environment: environment, in: old)
+    let program = try fileSystems.withPath(at: VirtualAddress(path), in: old) {
       (path) throws(Errno) in
-      try prepareProgram(path, from: start, strings)
+      try prepareProgram(path, in: folder, flags, strings)
     }
     try begin(program)
     return 0
+  }
+
+  /// The program of a path from a descriptor's folder, or of the descriptor itself. It is known
+  /// by its name in /dev/fd then, and so is a script to its interpreter.
+  private func prepareProgram(
+    _ path: PathText, in folder: UInt64, _ flags: UInt64, _ strings: ProgramStrings
+  ) throws(Errno) -> ReadyProgram {
+    let start = heap[folderContext].workingFolder
+    let number = Int32(truncatingIfNeeded: folder)
+    guard !path.isEmpty || flags & PathFlag.emptyPath != 0 else { throw .ENOENT }
+    if path.isAbsolute || number == -100 {
+      guard !path.isEmpty else { throw .EACCES }
+      if flags & PathFlag.noFollow != 0 { try refuseLink(path, from: start) }
+      return try prepareProgram(path, from: start, strings)
+    }
+    let inode = heap[try file(folder)].inode
+    guard path.isEmpty || heap[inode].mode.isFolder else { throw .ENOTDIR }
+    return try fileSystems.withPath(below: UInt32(bitPattern: number), path) {
+      (name) throws(Errno) in
+      if flags & PathFlag.noFollow != 0, !path.isEmpty { try refuseLink(name, from: start) }
+      return try prepareProgram(name, from: start, strings)
+    }
+  }
+
+  /// - Throws: ELOOP where a path ends in a link.
+  private func refuseLink(_ path: PathText, from start: Reference<Inode>) throws(Errno) {
+    let inode = try fileSystems.find(path, from: start, lastLink: .kept, as: credentials)
+    defer { fileSystems.release(inode) }
+    if heap[inode].mode.isLink { throw .ELOOP }
   }
 
   /// Replaces the running program, once this is its only thread. Linux: `begin_new_exec()`.
@@ -56,7 +87,7 @@ extension Kernel {
     let process = process
     let task = current
     guard heap[process].groupEnd == .none else {
-      fileSystems.release(program.executable)
+      fileSystems.endRunning(program.executable)
       spaces.release(program.space)
       throw .EINTR
     }
@@ -99,7 +130,7 @@ extension Kernel {
   func adopt(_ program: ReadyProgram, _ task: Reference<Task>) {
     let process = heap[task].process
     heap[process].space = Link(program.space)
-    if let executable = heap[process].executable.reference { fileSystems.release(executable) }
+    if let executable = heap[process].executable.reference { fileSystems.endRunning(executable) }
     heap[process].executable = Link(program.executable)
     heap[task].name = program.name
     heap[task].identity.beginProgram()
@@ -128,7 +159,7 @@ extension Kernel {
 
   /// Builds the address space of a program without touching the running one's.
   ///
-  /// - Throws: ENOENT, EACCES, ENOEXEC, E2BIG, ELOOP, EFAULT, ENOMEM, EIO, ELIBBAD.
+  /// - Throws: ENOENT, EACCES, ETXTBSY, ENOEXEC, E2BIG, ELOOP, EFAULT, ENOMEM, EIO, ELIBBAD.
   /// - Context: may sleep.
   func prepareProgram(
     _ path: PathText, from folder: Reference<Inode>, _ strings: ProgramStrings
@@ -142,7 +173,7 @@ extension Kernel {
     do {
       space = try spaces.makeSpace()
     } catch {
-      fileSystems.release(inode)
+      fileSystems.endRunning(inode)
       throw Errno(error)
     }
     var builder = ProgramBuilder(
@@ -151,13 +182,15 @@ extension Kernel {
     do {
       return try builder.build(strings)
     } catch {
-      fileSystems.release(builder.inode)
+      fileSystems.endRunning(builder.inode)
       spaces.release(space)
       throw error
     }
   }
 
-  /// The file of a path, if it may be executed; held. Linux: `do_open_execat()`.
+  /// The file of a path, if it may be executed; held, and `endRunning` is due.
+  ///
+  /// Linux: `do_open_execat()`.
   func findExecutable(
     _ path: PathText, from folder: Reference<Inode>
   ) throws(Errno) -> Reference<Inode> {
@@ -167,6 +200,7 @@ extension Kernel {
         throw .EACCES
       }
       try fileSystems.checkAccess(to: inode, .execute, as: credentials)
+      try fileSystems.beginRunning(inode)
       return inode
     } catch {
       fileSystems.release(inode)

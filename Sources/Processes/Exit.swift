@@ -161,7 +161,7 @@ extension Kernel {
     }
     if let executable = heap[process].executable.reference {
       heap[process].executable = Link(nil)
-      fileSystems.release(executable)
+      fileSystems.endRunning(executable)
     }
     if let signals = heap[process].signals.reference {
       heap[process].signals = Link(nil)

@@ -25,6 +25,8 @@ extension Kernel {
     var parentIdentifierAt: UInt64 = 0
     var childIdentifierAt: UInt64 = 0
     var threadPointer: UInt64 = 0
+    /// Where the number of the child's descriptor goes. Linux: `CLONE_PIDFD`.
+    var descriptorAt: UInt64 = 0
     /// The number to give it; nil for the next free one.
     var identifier: UInt32?
   }
@@ -37,10 +39,13 @@ extension Kernel {
     try check(request)
     try checkTaskLimit()
     let task = try makeTask(request)
-    // Whoever must end starts nobody. It looked away while memory was made.
-    guard heap[process].groupEnd == .none else {
+    do throws(Errno) {
+      if request.flags.contains(.pidDescriptor) { try makeDescriptor(of: task, request) }
+      // Whoever must end starts nobody. It looked away while memory was made.
+      guard heap[process].groupEnd == .none else { throw .EINTR }
+    } catch {
       discard(task, isThread: request.flags.contains(.thread))
-      throw .EINTR
+      throw error
     }
     let child = heap[task].process
     if child != process {
@@ -65,9 +70,27 @@ extension Kernel {
     guard !flags.contains(.thread) || flags.contains(.handlers) else { throw .EINVAL }
     guard !flags.contains(.handlers) || flags.contains(.memory) else { throw .EINVAL }
     guard !flags.contains(.handlers) || !flags.contains(.clearHandlers) else { throw .EINVAL }
+    if flags.contains(.pidDescriptor) {
+      guard flags.isDisjoint(with: CloneFlags.thread.union(.detached)) else { throw .EINVAL }
+    }
     guard !flags.contains(.parent) || process != state.value.initProcess else { throw .EINVAL }
     if flags.contains(.setThreadPointer) {
       guard request.threadPointer < M.Format.userLimit.value else { throw .EPERM }
+    }
+  }
+
+  /// Gives the parent a descriptor of a process that is not there yet. Linux: CLONE_PIDFD.
+  private func makeDescriptor(
+    of task: Reference<Task>, _ request: ForkRequest
+  ) throws(Errno) {
+    let child = heap[task].process
+    giveSerial(to: child)
+    let descriptor = try enterHandle(of: child, flags: 0)
+    do throws(Errno) {
+      try store(UInt32(descriptor), at: request.descriptorAt)
+    } catch {
+      _ = try close(descriptor)
+      throw error
     }
   }
 
@@ -196,7 +219,7 @@ extension Kernel {
     heap[child].exitSignal =
       request.flags.contains(.parent) ? heap[parent].exitSignal : request.exitSignal
     if let executable = heap[parent].executable.reference {
-      fileSystems.retain(executable)
+      fileSystems.retainRunning(executable)
       heap[child].executable = Link(executable)
     }
     if request.flags.contains(.handlers) {

@@ -65,9 +65,15 @@ extension Kernel {
     return false
   }
 
-  func enterProcess(_ process: Reference<Process>) {
+  /// Says which process since boot it is, once.
+  func giveSerial(to process: Reference<Process>) {
+    guard heap[process].serial == 0 else { return }
     state.value.lastSerial &+= 1
     heap[process].serial = state.value.lastSerial
+  }
+
+  func enterProcess(_ process: Reference<Process>) {
+    giveSerial(to: process)
     state.value.processes.pushBack(process, in: processLinks)
   }
 

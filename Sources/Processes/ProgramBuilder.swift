@@ -175,7 +175,7 @@ struct ProgramBuilder<M: Machine>: BitwiseCopyable {
       scratch.head.copy(from: interpreter, at: 0, to: 2048, byteCount: interpreter.byteCount)
       script = scratch.head.part(from: 2048, byteCount: interpreter.byteCount)
       let next = try find(script)
-      files.release(inode)
+      files.endRunning(inode)
       inode = next
     }
     throw .ELOOP
@@ -195,7 +195,7 @@ struct ProgramBuilder<M: Machine>: BitwiseCopyable {
     var length = 0
     while scratch.head.load(UInt8.self, at: length) != 0 { length += 1 }
     let interpreter = try find(scratch.head.part(from: 0, byteCount: length))
-    defer { files.release(interpreter) }
+    defer { files.endRunning(interpreter) }
     let interpreterLayout: ExecutableLayout
     do {
       interpreterLayout = try kernel.readLayout(of: interpreter)

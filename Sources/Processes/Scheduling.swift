@@ -21,6 +21,8 @@ struct Scheduling: BitwiseCopyable {
   private(set) var nice: Int8 = 0
   /// Linux: `SCHED_RESET_ON_FORK`.
   var resetsOnFork = false
+  /// Of its transfers; 0 where it never said so. Linux: `io_context.ioprio`.
+  var transferPriority: UInt16 = 0
   /// How long it runs while another wants to.
   private(set) var sliceNanoseconds = Self.usualSlice
 
@@ -41,10 +43,23 @@ struct Scheduling: BitwiseCopyable {
     sliceNanoseconds = max(slice, Self.shortestSlice)
   }
 
+  /// The priority of its transfers that follows from how it is scheduled, unless it said one:
+  /// a class, and a level. Linux: `__get_task_ioprio()`.
+  var usedTransferPriority: UInt16 {
+    guard transferPriority >> 13 == 0 else { return transferPriority }
+    let level = UInt16((Int(nice) + 20) / 5)
+    if policy == .idle { return 3 << 13 | level }
+    return (policy.isRealTime ? 1 : 2) << 13 | level
+  }
+
   /// What a child begins with. Linux: `sched_fork()`.
   var ofChild: Scheduling {
     guard resetsOnFork else { return self }
-    if policy.isRealTime { return Scheduling() }
+    if policy.isRealTime {
+      var child = Scheduling()
+      child.transferPriority = transferPriority
+      return child
+    }
     var child = self
     child.resetsOnFork = false
     if nice < 0 { child.setNice(0) }

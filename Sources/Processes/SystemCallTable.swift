@@ -26,6 +26,8 @@ extension Kernel {
     case .pwrite64: return try writeAt(call)
     case .preadv: return try readVectorAt(call)
     case .pwritev: return try writeVectorAt(call)
+    case .preadv2: return try readVectorFlagged(call)
+    case .pwritev2: return try writeVectorFlagged(call)
     case .lseek: return try seek(call)
     case .close: return try close(call.first)
     case .close_range: return try closeRange(call)
@@ -41,7 +43,8 @@ extension Kernel {
     case .splice: return try splice(call)
     case .tee: return try tee(call)
     case .vmsplice: return try spliceMemory(call)
-    case .getdents64: return try listFolder(call)
+    case .getdents64: return try listFolder(call, .current)
+    case .getdents: return try listFolder(call, .older)
     case .sync_file_range: return try synchronizeRange(call)
     case .readahead: return try readAhead(call)
     case .fallocate: return try changeRoom(call)
@@ -83,9 +86,11 @@ extension Kernel {
     case .getsockopt: return try socketOption(call)
     case .setsockopt: return try setSocketOption(call)
     case .sendto: return try sendTo(call)
-    case .sendmsg: return try sendMessage(call)
+    case .sendmsg: return try sendMessage(call.first, call.second, call.third)
     case .recvfrom: return try receiveFrom(call)
-    case .recvmsg: return try receiveMessage(call)
+    case .recvmsg: return try receiveMessage(call.first, call.second, call.third)
+    case .sendmmsg: return try sendMessages(call)
+    case .recvmmsg: return try receiveMessages(call)
 
     // Paths
     case .open: return try open(here, call.first, call.second, call.third)
@@ -172,7 +177,9 @@ extension Kernel {
     case .vfork: return try vfork()
     case .clone: return try clone(call)
     case .clone3: return try cloneWithStructure(call)
-    case .execve: return try execute(call)
+    case .execve: return try execute(here, call.first, call.second, call.third, flags: 0)
+    case .execveat:
+      return try execute(call.first, call.second, call.third, call.fourth, flags: call.fifth)
     case .exit: return exit(call)
     case .exit_group: return exitGroup(call)
     case .wait4: return try wait4(call)
@@ -197,6 +204,10 @@ extension Kernel {
       return try setPolicy(call.first, call.second, call.third)
     case .sched_getparam: return try priority(call)
     case .sched_setparam: return try setPolicy(call.first, nil, call.second)
+    case .sched_getattr: return try attributes(call)
+    case .sched_setattr: return try setAttributes(call)
+    case .ioprio_get: return try transferPriority(call)
+    case .ioprio_set: return try setTransferPriority(call)
     case .sched_get_priority_max: return try largestPriority(of: call.first)
     case .sched_get_priority_min: return try smallestPriority(of: call.first)
     case .sched_rr_get_interval: return try turn(call)
@@ -210,6 +221,7 @@ extension Kernel {
     case .pidfd_getfd: return try takeDescriptor(call)
     case .process_vm_readv: return try transferMemory(call, writes: false)
     case .process_vm_writev: return try transferMemory(call, writes: true)
+    case .process_madvise: return try adviseOther(call)
     case .getrlimit: return try changeLimit(of: 0, call.first, new: nil, old: call.second)
     case .setrlimit: return try changeLimit(of: 0, call.first, new: call.second, old: nil)
     case .prlimit64:
@@ -276,6 +288,8 @@ extension Kernel {
     case .timer_delete: return try deleteTimer(call)
     case .clock_settime: return try refuseToSetClock(call.first)
     case .settimeofday: throw .EPERM
+    case .adjtimex: return try adjustClock(0, call.first)
+    case .clock_adjtime: return try adjustClock(call.first, call.second)
 
     // The machine
     case .uname: return try systemName(call)
@@ -283,14 +297,18 @@ extension Kernel {
     case .sethostname: return try setHostName(call)
     case .setdomainname: return try setDomainName(call)
     case .getrandom: return try randomBytes(call)
+    case .syslog: return try controlLog(call)
 
     // In name only
-    case .name_to_handle_at, .open_by_handle_at: return try refuse(number, .EOPNOTSUPP)
+    case .name_to_handle_at, .open_by_handle_at, .landlock_create_ruleset, .landlock_add_rule,
+      .landlock_restrict_self:
+      return try refuse(number, .EOPNOTSUPP)
     case .mount, .umount2, .pivot_root, .kcmp, .swapon, .swapoff, .acct, .init_module,
       .finit_module, .delete_module, .kexec_load, .kexec_file_load, .iopl, .ioperm, .ptrace, .bpf,
-      .userfaultfd, .fanotify_init, .lookup_dcookie, .nfsservctl:
+      .userfaultfd, .fanotify_init, .lookup_dcookie, .nfsservctl, .io_uring_setup:
       return try refuse(number, .EPERM)
     case .perf_event_open: return try refuse(number, .EACCES)
+    case .pkey_alloc: return try refuse(number, .ENOSPC)
     case .quotactl, .quotactl_fd: return try refuse(number, .ESRCH)
     default: return try refuse(number)
     }

@@ -124,6 +124,35 @@ struct FaultTests {
     }
   }
 
+  @Test func `a file that is cut takes the private copies of its pages away`() throws {
+    try withMemory(frameCount: 512) { environment in
+      let spaces = environment.spaces
+      let space = try spaces.makeSpace()
+      let file = try spaces.makeFile(byteCount: 4 * 4096, owner: 9, backing: .disk)
+      try map(environment, space, pages: 3, source: .file(file, pageIndex: 1))
+      for page in 0..<3 {
+        try spaces.store(UInt8(200), at: base + PageCount(page).bytes, in: space)
+      }
+      let before = environment.frames.freePageCount
+      spaces.truncate(file, to: 4096 + 5)
+      #expect(environment.frames.freePageCount >= before + PageCount(2))
+      // The page that the end is in stays as its program has it.
+      #expect(try spaces.load(UInt8.self, at: base + ByteCount(100), in: space) == 200)
+      for page in 1..<3 {
+        guard
+          case .signal(7, 2, _) = spaces.handleFault(
+            in: space, at: base + PageCount(page).bytes, access: .read)
+        else {
+          Issue.record("no SIGBUS of page \(page)")
+          return
+        }
+      }
+      try environment.checkInvariants([space])
+      spaces.release(file)
+      spaces.release(space)
+    }
+  }
+
   @Test func `a page that cannot be read is SIGBUS, and the machine goes on`() throws {
     try withMemory(frameCount: 512) { environment in
       let spaces = environment.spaces

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Files, locks and sockets: programs that print on Quire what they print on this machine's Linux,
-# line by line. Prints `ok NAME` or `not ok NAME`.
+# Files, locks, sockets and calls that are seldom made: programs that print on Quire what they print
+# on this machine's Linux, line by line. Prints `ok NAME` or `not ok NAME`.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -17,7 +17,7 @@ not_ok() { # NAME REASON
   failures=$((failures + 1))
 }
 
-for program in files locks sockets splice; do
+for program in files locks sockets splice calls; do
   name="$program.c prints what it prints on Linux"
   if ! gcc -O1 -w -static -pthread -o "$program" "$root/Tests/programs/$program.c"; then
     not_ok "$name" "it cannot be compiled"
