@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import AddressSpaces
+import FileSystems
 import KernelHeap
 import LinuxABI
 import Machine

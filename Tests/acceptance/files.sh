@@ -44,4 +44,13 @@ else
   ok "$name"
 fi
 
+# --- the numbers of /proc
+
+gcc -O1 -w -static -pthread -o numbers "$root/Tests/programs/numbers.c" || exit 1
+"$quire" run --quiet --boot audit --timeout 120s -- "$work/numbers" /var/scratch \
+  >got 2>errors </dev/null
+grep -E '^(not )?ok ' got
+failures=$((failures + $(grep -c '^not ok' got)))
+grep -q '^[0-9]* wrong$' got || not_ok 'the numbers of /proc: to the end' "$(tail -n 2 errors | tr '\n' ' ')"
+
 exit $((failures > 0))

@@ -208,6 +208,7 @@ static void set(const char *name, struct attributes all) {
 
 static void scheduling(void) {
   struct attributes all;
+  setpriority(PRIO_PROCESS, 0, 0);
   get(&all, 48), get(&all, 56), get(&all, 72), get(&all, 40), get(&all, 4097);
   number("nowhere", syscall(SYS_sched_getattr, 0, 0, 48, 0));
   number("flags", syscall(SYS_sched_getattr, 0, &all, 48, 1));
