@@ -8,7 +8,8 @@ import MemoryEvents
 ///
 /// A terminal that is standard input is raw as long as the machine runs, and is set as it was
 /// whatever ends the tool. SIGTSTP stops the machine with the tool. A machine that waits for the
-/// host's clock is stopped meanwhile, since it can do nothing but look.
+/// host's clock, or for input with its own stopped, is stopped meanwhile, since it can do nothing
+/// but look.
 final class HostConsole {
   private let memory: GuestMemory
   private let terminal: Int32?
@@ -27,6 +28,8 @@ final class HostConsole {
   /// What there was when the last wait ended: what came after it was seen may have been missed.
   private var seen = Arrivals()
   private var isStopped = false
+  /// Since when the machine waits for input that is not there.
+  private var inputWaitBegun: UInt64?
 
   /// - Parameter terminals: bit n is set where standard stream n is a terminal.
   init(_ memory: GuestMemory, terminals: UInt64) {
@@ -70,7 +73,7 @@ final class HostConsole {
       memory.store(terminal_window(), ChannelLayout.windowSizeOffset)
     }
     let sequence = memory.load(ChannelLayout.idleSequenceOffset)
-    if sequence == answered { return nil }
+    if sequence == answered { return attendWait(for: input) }
     let now = monotonic_nanoseconds()
     if begun?.sequence != sequence { begun = (sequence, now) }
     let passed = now - (begun?.time ?? now)
@@ -90,14 +93,37 @@ final class HostConsole {
     return max(min((limit - passed) / 1000, Self.longestPause), 1)
   }
 
+  /// Stops a machine whose clock stands still until there is input, and lets it go on then, or
+  /// when a signal came. Where input is handed over as it comes, no clock waits for it.
+  private func attendWait(for input: InputRing) -> UInt64? {
+    let isSignalled =
+      memory.load(ChannelLayout.signalHeadOffset) != memory.load(ChannelLayout.signalTailOffset)
+    guard memory.load(ChannelLayout.interactiveOffset) == 0, input.wanted(in: memory) > 0,
+      !isSignalled
+    else {
+      inputWaitBegun = nil
+      letGoOn()
+      return nil
+    }
+    let now = monotonic_nanoseconds()
+    let begun = inputWaitBegun ?? now
+    inputWaitBegun = begun
+    guard now - begun > Self.shortWait else { return nil }
+    if !isStopped, emulator > 0 { isStopped = kill(emulator, SIGSTOP) == 0 }
+    return Self.longestPause
+  }
+
   private func answer(_ sequence: UInt64, _ passed: UInt64) {
     memory.store(passed, ChannelLayout.idlePassedOffset)
     memory.store(sequence, ChannelLayout.idleAnsweredOffset)
     answered = sequence
-    if isStopped {
-      isStopped = false
-      kill(emulator, SIGCONT)
-    }
+    letGoOn()
+  }
+
+  private func letGoOn() {
+    guard isStopped else { return }
+    isStopped = false
+    kill(emulator, SIGCONT)
   }
 
   /// Linux: what the terminal's Ctrl-Z does to a program that is no machine.

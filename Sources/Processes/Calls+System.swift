@@ -9,6 +9,7 @@ import Machine
 import MemoryEvents
 import MemoryUnits
 import PageFrames
+import PageTableFormats
 
 /// The system calls on the machine as a whole.
 extension Kernel {
@@ -75,6 +76,8 @@ extension Kernel {
     case 0, 1, 5, 6, 7: return 0
     case 2, 3, 4:
       guard call.second != 0, count >= 0 else { throw .EINVAL }
+      let limit = M.Format.userLimit.value
+      guard call.second <= limit, UInt64(count) <= limit - call.second else { throw .EFAULT }
       guard call.first == 2, count > 0 else { return 0 }
       let key = SleepKey.object(current.raw, channel: Channel.sleep)
       while sleepInterruptibly(on: key) {}

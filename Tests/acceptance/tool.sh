@@ -223,6 +223,10 @@ check "completions for bash" bash -c "'$quire' completions bash | bash -n"
 check "the other boot time" test \
   "$("$quire" run --quiet --boot clock=host -- busybox date +%Y-%m 2>&1)" == "$(date +%Y-%m)"
 "$quire" run -- busybox sh -c 'sleep 100 & exit 0' >out 2>err
+before=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+{ sleep 2; echo late; } | "$quire" run --quiet -- busybox cat >out 2>err
+after=$(awk '{ print $16 + $17 }' /proc/$$/stat)
+check "who waits for input takes no processor" test "$(cat out)" == late -a $((after - before)) -lt 150
 check "processes that are left are counted" grep -q '1 process that it left was killed' err
 check "a summary is at most 12 lines and ends with a command" \
   bash -c "[[ \$(wc -l <err) -le 12 ]] && tail -n 1 err | grep -q '^quire: next    ./quire run '"

@@ -124,6 +124,8 @@ static void sockets(void) {
   CHECK(recvfrom, "-p--pp", ends[0], BUFFER(1), 8, 0, BUFFER(4), BUFFER(5));
   CHECK(sendmsg, "-p", ends[0], BUFFER(1), 0, 0, 0, 0);
   CHECK(recvmsg, "-p", ends[0], BUFFER(1), 0, 0, 0, 0);
+  CHECK(sendmmsg, "-p", ends[0], BUFFER(1), 1, 0, 0, 0);
+  CHECK(recvmmsg, "-p--p", ends[0], BUFFER(1), 1, 0, BUFFER(4), 0);
 }
 
 static void files(void) {
@@ -142,6 +144,7 @@ static void files(void) {
   CHECK(sendfile, "--pn", pipes[1], data, BUFFER(2), 8, 0, 0);
   CHECK(copy_file_range, "-p-pn", data, BUFFER(1), data, BUFFER(3), 0, 0);
   CHECK(getdents64, "-p", folderfd, BUFFER(1), 4096, 0, 0, 0);
+  CHECK(getdents, "-p", folderfd, BUFFER(1), 4096, 0, 0, 0);
   CHECK(fcntl, "--p", data, F_GETLK, BUFFER(2), 0, 0, 0);
   CHECK(ioctl, "--p", pipes[0], FIONREAD, BUFFER(2), 0, 0, 0);
   CHECK(poll, "p", BUFFER(0), 1, 0, 0, 0, 0);
@@ -259,6 +262,7 @@ static void processes(void) {
   syscall(SYS_setdomainname, names.domainname, strlen(names.domainname));
   int self = syscall(SYS_pidfd_open, getpid(), 0);
   CHECK(pidfd_send_signal, "--p", self, 0, BUFFER(2), 0, 0, 0);
+  CHECK(process_madvise, "-p", self, BUFFER(1), 1, MADV_COLD, 0, 0);
   close(self);
   CHECK(process_vm_readv, "-p-p", getpid(), BUFFER(1), 1, BUFFER(3), 1, 0);
   CHECK(process_vm_writev, "-p-p", getpid(), BUFFER(1), 1, BUFFER(3), 1, 0);
@@ -277,6 +281,8 @@ static void signals(void) {
 
 static void moments(void) {
   CHECK(clock_gettime, "-p", 0, BUFFER(1), 0, 0, 0, 0);
+  CHECK(adjtimex, "p", BUFFER(0), 0, 0, 0, 0, 0);
+  CHECK(clock_adjtime, "-p", 0, BUFFER(1), 0, 0, 0, 0);
   CHECK(clock_getres, "-p", 0, BUFFER(1), 0, 0, 0, 0);
   CHECK(gettimeofday, "pp", BUFFER(0), BUFFER(1), 0, 0, 0, 0);
   CHECK(time, "p", BUFFER(0), 0, 0, 0, 0, 0);
