@@ -29,6 +29,11 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
   /// Context: any.
   func noteDirtied()
 
+  /// The process that runs took such a page away before it was written.
+  ///
+  /// Context: any. Linux: `task_io_account_cancelled_write()`.
+  func noteCancelled()
+
   /// Starts reading pages of a file in a row into as many locked frames in a row; the end of
   /// each page's transfer is told with `AddressSpaces.readCompleted`.
   ///
@@ -133,4 +138,5 @@ public enum MemoryError: Error, BitwiseCopyable {
 
 extension MemoryEnvironment {
   public func noteDirtied() {}
+  public func noteCancelled() {}
 }

@@ -99,6 +99,7 @@ extension AddressSpaces {
       }
       index = next.index
       if frames.table[frame].mappings > 0 { unmapEverywhere(frame) }
+      if keepsBlock(frame) { environment.noteCancelled() }
       dropPage(of: file, index: index)
       _ = frames.release(frame)
       index += 1

@@ -65,14 +65,34 @@ extension FileSystems {
     return count
   }
 
+  /// Pages of the objects that go when memory is short: names, inodes, nodes of the page cache.
+  ///
+  /// Linux: `SLAB_RECLAIM_ACCOUNT`.
+  var reclaimablePageCount: PageCount {
+    pageCount(ofCache: Inode.cacheIndex) + pageCount(ofCache: FolderEntry.cacheIndex)
+      + pageCount(ofCache: NameRest.cacheIndex) + pageCount(ofCache: PageCacheNode.cacheIndex)
+  }
+
+  private func pageCount(ofCache index: Int) -> PageCount {
+    heap.statistics(index)?.pageCount ?? .zero
+  }
+
+  /// Pages of the stacks in use; some more are kept for the next threads.
+  ///
+  /// Linux: `account_kernel_stack()`.
+  var stackPageCount: PageCount {
+    PageCount(Int(environment.activity.threadCount) * KernelStack.pageCount.value)
+  }
+
   private func writeKernelMemory(
     _ census: FrameCensus, to writer: inout TextWriter<Environment>
   ) {
-    line("KReclaimable:", .zero, &writer)
+    let reclaimable = reclaimablePageCount
+    line("KReclaimable:", reclaimable, &writer)
     line("Slab:", census.slab, &writer)
-    line("SReclaimable:", .zero, &writer)
-    line("SUnreclaim:", census.slab, &writer)
-    line("KernelStack:", census.kernelStacks, &writer)
+    line("SReclaimable:", reclaimable, &writer)
+    line("SUnreclaim:", census.slab - reclaimable, &writer)
+    line("KernelStack:", stackPageCount, &writer)
     line("PageTables:", census.pageTables, &writer)
     line("SecPageTables:", .zero, &writer)
     line("NFS_Unstable:", .zero, &writer)

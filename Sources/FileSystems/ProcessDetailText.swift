@@ -75,7 +75,7 @@ extension FileSystems {
     transfer("syscw: ", counts.writeCalls, &writer)
     transfer("read_bytes: ", counts.diskReadBytes, &writer)
     transfer("write_bytes: ", counts.diskWrittenBytes, &writer)
-    transfer("cancelled_write_bytes: ", 0, &writer)
+    transfer("cancelled_write_bytes: ", counts.cancelledBytes, &writer)
   }
 
   private func transfer(

@@ -133,6 +133,9 @@ public struct ProcessDescription: BitwiseCopyable {
   public var systemTime: UInt64 = 0
   public var childrenTime: UInt64 = 0
   public var childrenSystemTime: UInt64 = 0
+  /// Of its children that ended, and theirs.
+  public var childrenMinorFaultCount: UInt64 = 0
+  public var childrenMajorFaultCount: UInt64 = 0
   /// Of the thread alone, and of the whole process.
   public var ownPendingSignals: UInt64 = 0
   public var pendingSignals: UInt64 = 0
@@ -180,6 +183,8 @@ public struct TransferCounts: BitwiseCopyable, Sendable {
   public var writeCalls: UInt64 = 0
   public var diskReadBytes: UInt64 = 0
   public var diskWrittenBytes: UInt64 = 0
+  /// Of what was to be written, what went before it was.
+  public var cancelledBytes: UInt64 = 0
 
   public init() {}
 }

@@ -108,7 +108,8 @@ extension FileSystems {
     writer.put(signed: Int64(process.foregroundGroup))
     put(&writer, UInt64(process.flags))
     let space = process.space.map { heap[$0] }
-    put(&writer, space?.minorFaultCount ?? 0, 0, space?.majorFaultCount ?? 0, 0)
+    put(&writer, space?.minorFaultCount ?? 0, process.childrenMinorFaultCount)
+    put(&writer, space?.majorFaultCount ?? 0, process.childrenMajorFaultCount)
     put(&writer, ticks(process.userTime), ticks(process.systemTime))
     put(&writer, ticks(process.childrenTime), ticks(process.childrenSystemTime))
     writer.put(" ")

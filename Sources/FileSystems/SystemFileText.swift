@@ -108,16 +108,17 @@ extension FileSystems {
     line("Mapped:", memory.mappedFilePageCount, &writer)
     line("AnonPages:", census.anonymous, &writer)
     line("Shmem:", memory.sharedPageCount, &writer)
-    line("KernelStack:", census.kernelStacks, &writer)
+    line("KernelStack:", stackPageCount, &writer)
     line("PageTables:", census.pageTables, &writer)
     line("SecPageTables:", .zero, &writer)
     line("NFS_Unstable:", .zero, &writer)
     line("Bounce:", .zero, &writer)
     line("WritebackTmp:", .zero, &writer)
-    line("KReclaimable:", .zero, &writer)
+    let reclaimable = reclaimablePageCount
+    line("KReclaimable:", reclaimable, &writer)
     line("Slab:", census.slab, &writer)
-    line("SReclaimable:", .zero, &writer)
-    line("SUnreclaim:", census.slab, &writer)
+    line("SReclaimable:", reclaimable, &writer)
+    line("SUnreclaim:", census.slab - reclaimable, &writer)
   }
 
   private func line(

@@ -77,6 +77,10 @@ extension Kernel: MemoryEnvironment {
     heap[process].transfer.diskWrittenBytes += 4096
   }
 
+  public func noteCancelled() {
+    heap[process].transfer.cancelledBytes += 4096
+  }
+
   public func reserve(
     _ file: Reference<CachedFile>, index: UInt64
   ) throws(MemoryError) -> UInt32 {

@@ -51,6 +51,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var armed = VirtualTime.never
   /// Time that passed although nobody ran. Linux: `CPUTIME_IDLE`.
   var idleNanoseconds: UInt64 = 0
+  /// In the kernel for its tasks. Linux: `CPUTIME_SYSTEM`.
+  var systemNanoseconds: UInt64 = 0
   /// The page table that is active.
   var activeRoot: PageFrameNumber
 

@@ -87,7 +87,9 @@ extension Kernel: ProcessEnvironment {
     let idle = state.value.idleNanoseconds
     let now = machine.now.nanoseconds
     activity.idleTime = idle
-    activity.userTime = now > idle ? now - idle : 0
+    let busy = now > idle ? now - idle : 0
+    activity.systemTime = min(state.value.systemNanoseconds, busy)
+    activity.userTime = busy - activity.systemTime
     activity.switchCount = state.value.switchCount
     activity.forkCount = state.value.forkCount
     activity.runnableCount = UInt32(state.value.runQueue.count + 1)
@@ -154,6 +156,8 @@ extension Kernel: ProcessEnvironment {
     let childrenSystem = min(heap[process].childrenSystemTime, heap[process].childrenRunTime)
     description.childrenTime = heap[process].childrenRunTime - childrenSystem
     description.childrenSystemTime = childrenSystem
+    description.childrenMinorFaultCount = heap[process].childrenMinorFaultCount
+    description.childrenMajorFaultCount = heap[process].childrenMajorFaultCount
     description.pendingSignals = heap[process].pending.set.bits
     description.outOfMemoryAdjustment = heap[process].outOfMemoryAdjustment
     description.outOfMemoryScore = outOfMemoryScore(of: process)

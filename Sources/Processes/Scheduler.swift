@@ -176,6 +176,7 @@ extension Kernel {
   func chargeSystem(_ task: Reference<Task>, until now: VirtualTime) {
     let passed = now.nanoseconds &- state.value.enteredKernel.nanoseconds
     heap[task].systemTime &+= passed
+    state.value.systemNanoseconds &+= passed
     state.value.enteredKernel = now
   }
 
