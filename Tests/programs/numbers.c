@@ -143,7 +143,7 @@ static void use_stack(void) {
 static void open_many(void) {
   for (int i = 0; i < 500; i++) open("/proc/self/status", O_RDONLY);
 }
-static void close_many(void) { for (int i = 4; i < 600; i++) close(i); }
+static void close_many(void) { for (int i = 4; i < 1024; i++) close(i); }
 static pid_t children[40];
 static void fork_many(void) {
   for (int i = 0; i < 40; i++) if (!(children[i] = fork())) for (;;) pause();
@@ -263,7 +263,7 @@ static void files(void) {
   AFTER(
       {
         char path[256];
-        for (int i = 0; i < 400; i++) {
+        for (int i = 0; i < 900; i++) {
           snprintf(path, sizeof path, "%s/a name of its own %d", folder, i);
           open(path, O_CREAT | O_WRONLY, 0600);
         }
