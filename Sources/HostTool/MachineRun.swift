@@ -178,6 +178,9 @@ public enum MachineRun {
     var result = try conclude(
       end, plan: plan, memory: memory, log: log, channel: channel, said: said)
     result.note(saved.failures)
+    if options.isVerbose {
+      for line in log.statistics.reports { printToStandardError(line) }
+    }
     try record?.keep(scratch)
     return .finished(result)
   }

@@ -127,6 +127,10 @@ struct RunResult {
       return areaFailure(String(word.dropFirst(4)), Int32(refused.error))
     }
     guard isSetting else {
+      if Int32(refused.error) == EINVAL {
+        return ToolFailure(
+          .usage, "boot word \(word): no such value", "see Documentation/BootWords.md")
+      }
       return ToolFailure(.usage, "unknown boot word \(word)", "see ./quire help run")
     }
     switch Int32(refused.error) {

@@ -17,6 +17,10 @@ struct RunStatistics: Equatable {
   /// Virtual time of the first kill for want of memory.
   private(set) var firstKillTime: UInt64?
 
+  /// What Linux's kernel log would say, as often as it would say it.
+  private(set) var reports: [String] = []
+  private var lastFailureTime: UInt64?
+
   /// Records by kind's number; those of a later schema are not counted.
   private var counts = [UInt64](repeating: 0, count: 128)
 
@@ -33,8 +37,20 @@ struct RunStatistics: Equatable {
       if event.process == 1, event.detail == 9 { left.insert(event.owner) }
     case .outOfMemoryKill:
       if firstKillTime == nil { firstKillTime = event.time }
+    case .allocationFailed: addFailure(event)
+    case .frameFault:
+      if count(.frameFault) <= 10 { reports += KernelReport.lines(event) }
     default: break
     }
+  }
+
+  /// One in ten seconds. Linux: `nopage_rs`.
+  private mutating func addFailure(_ event: MemoryEvent) {
+    let lines = KernelReport.lines(event)
+    if let last = lastFailureTime, event.time < last + 10_000_000_000 { return }
+    if lines.isEmpty { return }
+    lastFailureTime = event.time
+    reports += lines
   }
 
   func count(_ kind: EventKind) -> UInt64 { counts[Int(kind.rawValue)] }

@@ -16,7 +16,11 @@ extension Kernel {
     let arguments = BootArguments(Self.arguments(of: machine))
     for index in 0..<arguments.count(of: .bootWord) {
       guard let word = arguments.string(.bootWord, index), !Self.isKnown(word) else { continue }
-      return refusal(of: .bootWord, index, .ENOENT)
+      switch takeFrameWord(word) {
+      case .taken: continue
+      case .malformed: return refusal(of: .bootWord, index, .EINVAL)
+      case .unknown: return refusal(of: .bootWord, index, .ENOENT)
+      }
     }
     for index in 0..<arguments.count(of: .setting) {
       guard let pair = arguments.string(.setting, index) else { continue }
