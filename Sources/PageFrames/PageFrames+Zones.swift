@@ -73,7 +73,11 @@ extension PageFrames {
     return zone.lists.withLock { (lists: inout BuddyLists) -> PageFrameNumber? in
       guard zone.maySpare(request, rules, mobility, of: lists.counts) else { return nil }
       // The lists of the CPU may have been filled for a lower zone's sake meanwhile.
-      if let ready = cpuLists.pop(request.order, mobility, in: table) { return ready }
+      if let ready = cpuLists.pop(request.order, mobility, in: table) {
+        // At once: a CPU that drains these lists takes neighbours by what their descriptors say.
+        Self.take(ready, request.order, as: request.kind, in: table)
+        return ready
+      }
       let isShort = rules.contains(.highAtomic) && zone.isBelowLow(request, lists.counts)
       var mode = FallbackMode.own
       guard
