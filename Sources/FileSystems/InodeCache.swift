@@ -42,6 +42,9 @@ extension FileSystems {
     trimUnused(to: FileSystemState.unusedLimit, looks: 8)
   }
 
+  /// The inodes that nobody uses. Linux: `super_cache_count()`.
+  public var unusedInodeCount: Int { Int(state.value.unusedCount) }
+
   /// Lets go of inodes that nobody uses, for their memory; says whether any went.
   ///
   /// - Context: reclaim; never sleeps.

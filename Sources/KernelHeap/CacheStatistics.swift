@@ -80,6 +80,17 @@ extension ObjectHeap {
       cachedObjectCount: 0, activeSlabCount: 0, tunables: (0, 0))
   }
 
+  /// The pages that free objects would give back: those that wait in depots, and empty slabs.
+  public var idlePageCount: PageCount {
+    var total = ByteCount(UInt64(max(state.value.idleByteCount.value, 0))).pagesRoundedUp
+    for index in 0..<SlabCaches.count {
+      total += caches[index].withLock { (cache: inout SlabCache) -> PageCount in
+        PageCount(cache.empty.count * (cache.arrays?.order.pageCount.value ?? 0))
+      }
+    }
+    return total
+  }
+
   /// The pages of all slabs. Linux: `NR_SLAB_UNRECLAIMABLE_B`.
   public var pageCount: PageCount {
     var total = state.value.units.withLock { (lists: inout UnitLists) in lists.pageCount }

@@ -74,10 +74,12 @@ struct WatchedLayout: BitwiseCopyable {
   let front: Int
   /// All together.
   let total: Int
+  let alignment: Int
 
   init(_ flags: HeapDebugging, byteCount: Int, alignment: Int) {
     self.flags = flags
     self.byteCount = byteCount
+    self.alignment = alignment
     front = flags.contains(.redZones) ? alignment : 0
     let tail = flags.isEmpty ? 0 : 16 + (flags.contains(.owners) ? 48 : 0)
     let sum = front + byteCount + tail

@@ -13,6 +13,8 @@ struct IdleByteCount: BitwiseCopyable {
 
   init(in block: MemoryBlock) { contents = Resident(placing: Contents(), in: block) }
 
+  var value: Int { contents.value.value.load(ordering: .relaxed) }
+
   /// Adds to the count unless that is more than the limit then; says whether it did.
   func add(_ byteCount: Int, upTo limit: Int) -> Bool {
     let sum = contents.value.value.wrappingAdd(byteCount, ordering: .relaxed).newValue

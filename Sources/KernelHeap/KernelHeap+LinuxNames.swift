@@ -30,8 +30,17 @@ extension KernelHeap {
 }
 
 extension ObjectHeap {
-  @available(*, unavailable, message: "conform the type to HeapObject")
+  @available(*, unavailable, message: "makeCache(_:), or conform the type to HeapObject")
   public func kmem_cache_create<T: HeapObject>(_ type: T.Type) { fatalError() }
+
+  @available(*, unavailable, renamed: "destroy(_:)")
+  public func kmem_cache_destroy(_ cache: ObjectCache<NoConstructor>) { fatalError() }
+
+  @available(*, unavailable, renamed: "allocate(_:into:)")
+  public func kmem_cache_alloc_bulk() { fatalError() }
+
+  @available(*, unavailable, message: "free(_:) of a span of links")
+  public func kmem_cache_free_bulk() { fatalError() }
 
   @available(*, unavailable, renamed: "allocate(_:)")
   public func kmem_cache_alloc<T: HeapObject>(_ initial: T) -> Reference<T> { fatalError() }

@@ -73,8 +73,11 @@ extension ObjectHeap {
         take(Int(arrays[array.batch]), from: &cache, geometry, into: array)
       }
       if arrays[array.available] > 0 { return }
+      let mobility = caches[cacheIndex].withLock { (cache: inout SlabCache) in
+        cache.plan?.mobility ?? cache.mobility
+      }
       let slab = try allocateFrames(
-        geometry.order, orElse: geometry.order, urgency, .unmovable)
+        geometry.order, orElse: geometry.order, urgency, mobility)
       if isWatched {
         machine.directMap.block(at: slab.address, byteCount: geometry.order.pageCount.bytes).clear()
       } else if liveness.isTracking {
@@ -86,17 +89,41 @@ extension ObjectHeap {
     }
   }
 
+  /// Makes a slab and lets the caller fill its objects, if nothing of the cache is at hand.
+  func growConstructed(
+    _ cacheIndex: Int, _ plan: CachePlan, _ urgency: FrameRequest.Urgency,
+    _ fill: (UInt32, Int, Int) -> Void
+  ) throws(AllocationError) {
+    let array = array(cacheIndex)
+    let geometry = prepareArrays(cacheIndex, plan.name, plan.byteCount)
+    let isKept = caches[cacheIndex].withLock { (cache: inout SlabCache) in
+      cache.partial.count > 0 || cache.empty.count > 0
+    }
+    if arrays[array.available] > 0 || isKept { return }
+    let slab = try allocateFrames(
+      geometry.order, orElse: geometry.order, urgency, plan.mobility)
+    caches[cacheIndex].withLock { (cache: inout SlabCache) in
+      begin(slab, in: &cache, cacheIndex, geometry)
+      let colour = links.word(of: slab).colour * geometry.colourByteCount
+      let first = SlabLinks.start(of: slab) + UInt32(colour >> 3)
+      fill(first, geometry.objectsPerSlab, geometry.objectByteCount)
+    }
+  }
+
   private func prepareArrays(
     _ cacheIndex: Int, _ name: StaticString, _ size: Int
   ) -> ArrayGeometry {
-    caches[cacheIndex].withLock { (cache: inout SlabCache) -> ArrayGeometry in
+    let classAlignment = alignment(of: cacheIndex)
+    return caches[cacheIndex].withLock { (cache: inout SlabCache) -> ArrayGeometry in
       if let known = cache.arrays {
         check(cache, name, size)
         return known
       }
       // What lies around a watched object stays as it is while it is free.
       let geometry = ArrayGeometry(
-        objectByteCount: size, alignment: alignment(of: cacheIndex), keepsContents: isWatched)
+        objectByteCount: size, alignment: cache.plan?.alignment ?? classAlignment,
+        isReclaimable: cache.mobility == .reclaimable,
+        keepsContents: isWatched || cache.plan?.constructs == true)
       cache.name = name
       cache.byteCount = size
       cache.arrays = geometry
@@ -106,7 +133,10 @@ extension ObjectHeap {
 
   /// What the objects of a cache are aligned to.
   func alignment(of cacheIndex: Int) -> Int {
-    guard (SlabCaches.typeCount..<SlabCaches.madeIndex).contains(cacheIndex) else { return 8 }
+    guard (SlabCaches.typeCount..<SlabCaches.madeIndex).contains(cacheIndex) else {
+      let plan = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.plan }
+      return plan?.alignment ?? 8
+    }
     let size = SizeClass(cacheIndex: cacheIndex).byteCount
     return min(size & -size, Int(PageSize.base.bytes))
   }
@@ -235,9 +265,9 @@ extension ObjectHeap {
     freeFrames(slab, geometry.order)
   }
 
-  /// Empties this CPU's array of a cache, and gives its empty slabs back.
-  func shrinkArrays(_ cacheIndex: Int) {
-    let array = array(cacheIndex)
+  /// Empties a CPU's array of a cache, and gives its empty slabs back.
+  func shrinkArrays(_ cacheIndex: Int, _ list: Int) {
+    let array = ObjectArray(start: list * ObjectArray.stride)
     if arrays[array.available] > 0 { flush(array, cacheIndex, Int(arrays[array.available])) }
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       guard let geometry = cache.arrays else { return }

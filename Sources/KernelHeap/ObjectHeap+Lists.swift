@@ -116,16 +116,30 @@ extension ObjectHeap {
   @discardableResult
   public func shrink() -> PageCount {
     let before = pageCount
-    for cacheIndex in 0..<SlabCaches.count {
-      switch design {
-      case .slub: shrinkSlabs(cacheIndex)
-      case .slab: shrinkArrays(cacheIndex)
-      // A page whose units are all free went back with the last of them.
-      case .slob: break
-      }
-    }
+    let cpu = Int(machine.currentCPU.value)
+    for cacheIndex in 0..<SlabCaches.count { shrink(cacheIndex, cpu: cpu) }
     let after = pageCount
     return before > after ? before - after : .zero
+  }
+}
+
+extension ObjectHeap {
+  /// Gives back what a CPU keeps at hand of a cache, and the slabs that are empty then.
+  func shrink(_ cacheIndex: Int, cpu: Int) {
+    let list = cpu * SlabCaches.count + cacheIndex
+    switch design {
+    case .slub: shrinkSlabs(cacheIndex, list)
+    case .slab: shrinkArrays(cacheIndex, list)
+    // A page whose units are all free went back with the last of them.
+    case .slob: break
+    }
+  }
+
+  /// Says that objects of a type go when memory is short, before the first of them is made.
+  ///
+  /// Linux: `SLAB_RECLAIM_ACCOUNT`.
+  public func setReclaimable<T: HeapObject>(_ type: T.Type) {
+    caches[T.cacheIndex].withLock { (cache: inout SlabCache) in cache.mobility = .reclaimable }
   }
 }
 

@@ -91,7 +91,7 @@ extension ObjectHeap {
   private var idleLimit: Int { Int(frames.managedPageCount.bytes.value >> 8) }
 
   /// Sets a cache up if this is its first allocation, on this CPU too.
-  private func prepare(
+  func prepare(
     _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ list: Int
   ) -> SlabGeometry {
     let geometry = caches[cacheIndex].withLock { (cache: inout SlabCache) -> SlabGeometry in
@@ -99,7 +99,10 @@ extension ObjectHeap {
         check(cache, name, size)
         return known
       }
-      let geometry = SlabGeometry(objectByteCount: size, cpuCount: cpuCount)
+      var geometry = SlabGeometry(
+        watchedByteCount: cache.plan?.stride ?? size, cpuCount: cpuCount,
+        freeLinkOffset: cache.plan?.linkOffset)
+      geometry.mobility = cache.plan?.mobility ?? cache.mobility
       cache.name = name
       cache.byteCount = size
       cache.geometry = geometry
@@ -275,11 +278,10 @@ extension ObjectHeap {
     frames.free(.adopt(slab, order))
   }
 
-  /// Gives back what this CPU keeps at hand of a cache, and the slabs that are empty then.
-  func shrinkSlabs(_ cacheIndex: Int) {
+  /// Gives back what a CPU keeps at hand of a cache, and the slabs that are empty then.
+  func shrinkSlabs(_ cacheIndex: Int, _ list: Int) {
     let found = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.geometry }
     guard let geometry = found else { return }
-    let list = listIndex(cacheIndex)
     let active = lists[list].first
     let spare = lists[list].spareFirst
     lists[list].first = 0

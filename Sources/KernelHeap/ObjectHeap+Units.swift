@@ -20,7 +20,7 @@ extension ObjectHeap {
     let pageBytes = Int(PageSize.base.bytes)
     let object: UInt32
     if size < pageBytes {
-      object = try cut(size, alignment: 8, header: 0, urgency)
+      object = try cut(size, alignment: alignment(of: cacheIndex), header: 0, urgency)
     } else {
       let order = Order(holding: ByteCount(UInt64(size)).pagesRoundedUp) ?? .max
       let slab = try allocateFrames(order, orElse: order, urgency, .unmovable)

@@ -64,7 +64,9 @@ extension ObjectHeap {
   ) throws(AllocationError) -> UInt32 {
     try refuseIfInjected(size, urgency)
     let options = watch.value.options
-    let isSelected = !options.debugging.isEmpty && options.selects(name)
+    let plan = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.plan }
+    let keepsBytes = plan?.constructs ?? false
+    let isSelected = !options.debugging.isEmpty && options.selects(name) && !keepsBytes
     state.value.flags[cacheIndex] = isSelected ? options.debugging.rawValue : 0
     state.value.sizes[cacheIndex] = UInt32(size)
     let layout = layout(cacheIndex, size)
@@ -87,6 +89,10 @@ extension ObjectHeap {
   }
 
   func freeWatched(_ object: UInt32, _ cacheIndex: Int, _ size: Int, _ place: CallPlace) {
+    if let other = otherCache(of: object, cacheIndex) {
+      let its = layout(other, watchedByteCount(other))
+      return report(fault(.wrongCache, object, other, its))
+    }
     let layout = layout(cacheIndex, size)
     let start = object - UInt32(layout.front >> 3)
     if layout.flags.isEmpty { return giveAlone(start, cacheIndex, layout) }
@@ -124,14 +130,22 @@ extension ObjectHeap {
       guard frames.table[frame].kind == .slab else { return .notOwned }
     } else {
       let (slab, word) = links.slab(of: start)
-      guard frames.table[slab].kind == .slab, word.isSlab else { return .notOwned }
-      guard word.cacheIndex == cacheIndex else { return .wrongCache }
+      guard frames.table[slab].kind == .slab else { return .notOwned }
       let offset = -colourByteCount(word) + Int(start &- SlabLinks.start(of: slab)) << 3
       if offset % layout.total != 0 { return .insideObject }
     }
     let said = part(of: object, layout).load(UInt32.self, at: layout.front + layout.state)
     if said == WatchedLayout.live { return nil }
     return said == WatchedLayout.free ? .freedTwice : .notOwned
+  }
+
+  /// The cache of the slab that an object lies in, if that is another than its free says.
+  private func otherCache(of object: UInt32, _ cacheIndex: Int) -> Int? {
+    let frame = SlabLinks.frame(of: object)
+    guard design != .slob, frames.table.contains(frame) else { return nil }
+    let (slab, word) = links.slab(of: object)
+    guard frames.table[slab].kind == .slab, word.cacheIndex != cacheIndex else { return nil }
+    return word.cacheIndex
   }
 
   /// What lies before a slab's first object.
@@ -181,7 +195,7 @@ extension ObjectHeap {
   ) -> HeapFault {
     let name = caches[cacheIndex].withLock { (cache: inout SlabCache) in cache.name }
     // Of an address that is no object of the cache nobody can be told.
-    let isObject = kind != .notOwned && kind != .insideObject && kind != .wrongCache
+    let isObject = kind != .notOwned && kind != .insideObject
     let bytes = isObject ? part(of: object, layout) : nil
     return HeapFault(
       kind, cacheIndex: cacheIndex, cacheName: name,
@@ -281,7 +295,7 @@ extension ObjectHeap {
     _ urgency: FrameRequest.Urgency
   ) throws(AllocationError) -> UInt32 {
     let link = layout.flags.isEmpty ? nil : layout.front + layout.link
-    let geometry = prepareAlone(cacheIndex, name, layout.total, link)
+    let geometry = prepareAlone(cacheIndex, name, layout.total, link, layout.alignment)
     while true {
       let found = caches[cacheIndex].withLock { (cache: inout SlabCache) -> UInt32? in
         guard let slab = cache.partial.first else { return nil }
@@ -310,7 +324,7 @@ extension ObjectHeap {
   }
 
   private func prepareAlone(
-    _ cacheIndex: Int, _ name: StaticString, _ total: Int, _ link: Int?
+    _ cacheIndex: Int, _ name: StaticString, _ total: Int, _ link: Int?, _ alignment: Int
   ) -> SlabGeometry {
     caches[cacheIndex].withLock { (cache: inout SlabCache) -> SlabGeometry in
       if let known = cache.geometry {
@@ -318,7 +332,8 @@ extension ObjectHeap {
         return known
       }
       let geometry = SlabGeometry(
-        watchedByteCount: total, cpuCount: cpuCount, freeLinkOffset: link)
+        watchedByteCount: (total + alignment - 1) & ~(alignment - 1), cpuCount: cpuCount,
+        freeLinkOffset: link)
       cache.name = name
       cache.byteCount = total
       cache.geometry = geometry

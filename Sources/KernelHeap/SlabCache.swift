@@ -25,6 +25,12 @@ struct SlabCache {
   var name: StaticString = ""
   /// What an object was asked to hold; 0 until the first allocation.
   var byteCount = 0
+  /// What it is like, if it was made while the machine runs.
+  var plan: CachePlan?
+  /// Who asked for it then. Linux: `s->refcount`.
+  var userCount = 0
+  /// Where its frames come from.
+  var mobility = Mobility.unmovable
   /// Nil until the first allocation, and in other designs than `slub`.
   var geometry: SlabGeometry?
   /// Nil until the first allocation, and in other designs than `slab`.

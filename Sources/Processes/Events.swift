@@ -53,6 +53,10 @@ extension Kernel {
     takeProcessorTimers()
     let now = machine.now
     if state.value.nextHostLook <= now { lookAtHost() }
+    if state.value.nextReaping <= now {
+      heap.reap()
+      state.value.nextReaping = now.advanced(byNanoseconds: 2_000_000_000)
+    }
     if state.value.sliceEnd <= now {
       if state.value.runQueue.isEmpty {
         state.value.sliceEnd = now.advanced(byNanoseconds: heap[current].schedule.sliceNanoseconds)

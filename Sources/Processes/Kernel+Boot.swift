@@ -34,6 +34,8 @@ extension Kernel {
     let malformed = words.add(to: &description)
     let core = try MemoryCore(
       machine: machine, description: description, heapOptions: heapWords(machine).options)
+    core.heap.setReclaimable(Inode.self)
+    core.heap.setReclaimable(PageCacheNode.self)
     let files = try place(
       FileSystemState(
         frames: core.frames, model: diskModel(machine),
@@ -54,6 +56,7 @@ extension Kernel {
     let kernel = Kernel(state: state)
     state.value.lastIdentifier = 1
     state.value.refusedWord = malformed ?? core.refusedArea.flatMap { words.refusal(of: $0) }
+    if core.heap.design == .slab { state.value.nextReaping = .zero }
     state.value.audits = isAsked("audit", of: machine)
     kernel.enterProcess(process)
     kernel.enterTask(task)

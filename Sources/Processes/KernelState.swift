@@ -95,6 +95,9 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   // Sundries
   /// A boot word that the machine cannot be started with.
   var refusedWord: RefusedWord?
+  var shrinkers = ShrinkerStates()
+  /// When what CPUs keep of objects is looked through again; Linux's interval is two seconds.
+  var nextReaping = VirtualTime.never
   /// Misuses of objects that the kernel's own log tells of.
   var writtenFaultCount = 0
   /// Boot word `audit`: the memory is checked at the end of every process.

@@ -28,9 +28,7 @@ extension Kernel {
       if shortfall.order > .zero { _ = Compaction(self).compact(for: shortfall) }
       return .progress
     }
-    if shortfall.flags.contains(.mayCallFileSystems), fileSystems.shrinkInodes(to: 0) {
-      return .progress
-    }
+    if shrinkCaches(shortfall) { return .progress }
     if mappings.shrink() { return .progress }
     guard shortfall.mayKill else { return .none }
     return OutOfMemory(self).relieve(shortfall)

@@ -31,14 +31,18 @@ struct QuireAllocator: Allocator {
 
   static var frameCount: Int { 1 << 18 }
 
-  init?() {
+  /// - Parameter design: of the heap; the first is the kernel's own.
+  init?(_ design: HeapDesign = .slub) {
     guard let machine = NativeMachine(frameCount: Self.frameCount) else { return nil }
     self.machine = machine
     var memory = BootMemory(limit: machine.directMap.limit)
     memory.add(from: PhysicalAddress(0), PageCount(Self.frameCount).bytes)
     do throws(AllocationError) {
       frames = try PageFrames(machine: machine, memory: &memory, zones: .x86_64, cpuCount: 2)
-      heap = KernelHeap(try ObjectHeap(frames: frames, memory: &memory, cpuCount: 2))
+      var options = HeapOptions()
+      options.design = design
+      heap = KernelHeap(
+        try ObjectHeap(frames: frames, memory: &memory, cpuCount: 2, options: options))
     } catch { return nil }
     frames.takeOver(&memory)
   }

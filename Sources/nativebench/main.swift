@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// nativebench quire|system ROW ROUNDS
+// nativebench quire|quire-slab|quire-slob|system ROW ROUNDS
 //
 // Measures one row, and prints the nanoseconds an operation takes, in hundredths: the smallest of
 // the rounds and their median; for `resident` thousandths. Who counts instructions runs it with
@@ -98,11 +98,15 @@ func isWord(_ place: Int32, _ text: StaticString) -> Bool {
 // SAFETY: as above.
 let rounds = unsafe Int(program_word(3).map { unsafe atoi($0) } ?? 0)
 guard rounds > 0, let row = Row.all.first(where: { isWord(2, $0.name) }) else {
-  preconditionFailure("nativebench quire|system ROW ROUNDS")
+  preconditionFailure("nativebench quire|quire-slab|quire-slob|system ROW ROUNDS")
 }
 if isWord(1, "system"), let heap = SystemAllocator() {
   measure(row, rounds, heap)
 } else if isWord(1, "quire"), let heap = QuireAllocator() {
+  measure(row, rounds, heap)
+} else if isWord(1, "quire-slab"), let heap = QuireAllocator(.slab) {
+  measure(row, rounds, heap)
+} else if isWord(1, "quire-slob"), let heap = QuireAllocator(.slob) {
   measure(row, rounds, heap)
 } else {
   preconditionFailure("no such allocator, or no memory for it")

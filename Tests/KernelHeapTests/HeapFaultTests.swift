@@ -94,6 +94,8 @@ struct HeapFaultTests {
     test.heap.free(try test.heap.allocate(SmallObject(seed: 1)))
     test.heap.free(Reference<SmallObject>(raw: object.raw))
     #expect(test.heap.lastFault?.kind == .wrongCache)
+    #expect(test.heap.lastFault.map(Self.name) == "middle")
+    #expect(test.heap.lastFault?.allocator != nil)
     #expect(test.heap[object] == MiddleObject(seed: 1))
     test.heap.free(object)
     #expect(test.heap.faultCount == 1)
