@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import MemoryUnits
 import PageFrames
 
 /// What a cache that was made while the machine runs is like.

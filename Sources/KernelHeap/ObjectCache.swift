@@ -26,8 +26,10 @@ public struct CacheRequest: BitwiseCopyable, Sendable {
     self.merging = merging
   }
 
+  /// Whether objects go when memory is short.
   public enum Reclaimability: UInt8, BitwiseCopyable, Sendable { case unreclaimable, reclaimable }
 
+  /// Whether two caches may be one.
   public enum Merging: UInt8, BitwiseCopyable, Sendable { case allowed, refused }
 }
 

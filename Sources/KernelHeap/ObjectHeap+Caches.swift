@@ -108,7 +108,8 @@ extension ObjectHeap {
     let index = block.cacheIndex
     let address = block.surrender()
     guard index == cache.index else { return reportFree(address, .wrongCache) }
-    put(UInt32(truncatingIfNeeded: address.value >> 3), index, size, CallPlace(file, line))
+    let object = UInt32(truncatingIfNeeded: address.value >> 3)
+    putUntracked(object, index, size, CallPlace(file, line))
   }
 
   /// Makes the token of an object again, from its address alone.
@@ -139,8 +140,9 @@ extension ObjectHeap {
   public func destroy<C: ObjectConstructor>(_ cache: ObjectCache<C>) throws(CacheError) {
     let isLast = caches[cache.index].withLock { (cache: inout SlabCache) -> Bool in
       precondition(cache.userCount > 0, "a cache that was destroyed")
-      if cache.userCount > 1 { cache.userCount -= 1 }
-      return cache.userCount == 1
+      let isLast = cache.userCount == 1
+      if !isLast { cache.userCount -= 1 }
+      return isLast
     }
     guard isLast else { return }
     for cpu in 0..<cpuCount { shrink(cache.index, cpu: cpu) }

@@ -38,6 +38,11 @@ extension ObjectHeap {
   /// Puts an object on this CPU's list.
   func put(_ object: UInt32, _ cacheIndex: Int, _ size: Int, _ place: CallPlace) {
     liveness.markFree(object, cacheIndex, size, in: self)
+    putUntracked(object, cacheIndex, size, place)
+  }
+
+  /// The same for objects that nobody tracks: those of caches made at run time.
+  func putUntracked(_ object: UInt32, _ cacheIndex: Int, _ size: Int, _ place: CallPlace) {
     // SAFETY: as above.
     let list = unsafe list(cacheIndex)
     if unsafe list.pointee.count >= list.pointee.limit {
