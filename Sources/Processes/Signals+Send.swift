@@ -29,6 +29,7 @@ extension Kernel {
     heap[process].pending = pending
     guard isSent else { return false }
     notice(signal, task)
+    endIfFatal(signal, task)
     if signal == .SIGKILL { endOfKilled(process) }
     return true
   }
@@ -47,6 +48,7 @@ extension Kernel {
     heap[task].pending = pending
     guard isSent else { return false }
     notice(signal, task)
+    endIfFatal(signal, task)
     if signal == .SIGKILL { endOfKilled(process) }
     return true
   }
@@ -86,6 +88,23 @@ extension Kernel {
       next = heap[task].threadHook.next.reference
     }
     return leader(of: process)
+  }
+
+  /// Ends a process at once for a signal that one of its threads will end it for anyway, so that
+  /// the others do nothing more. Where memory would be dumped that thread has to do it.
+  ///
+  /// Linux: `complete_signal()`, `sig_fatal()`.
+  private func endIfFatal(_ signal: Signal, _ task: Reference<Task>) {
+    let process = heap[task].process
+    guard signal.defaultAction == .terminate, heap[process].groupEnd == .none,
+      !heap[task].blocked.union(heap[task].waitedSignals).contains(signal),
+      let signals = heap[process].signals.reference,
+      heap[signals].action(of: signal).handler == SignalAction.defaultHandler
+    else { return }
+    heap[process].groupEnd = .all
+    heap[process].status = .signalled(signal, dumped: false)
+    endOfKilled(process)
+    if process == self.process { state.value.exitWork.formUnion(.signals) }
   }
 
   /// Makes all threads of a killed process look.

@@ -345,6 +345,31 @@ static void ends(void) {
 
 /* --- waiting */
 
+/* What is fatal for one thread ends all of them before they do anything more. */
+static void fatal(void) {
+  int status;
+  sigset_t set;
+  for (int signal = SIGTERM; signal; signal = signal == SIGTERM ? SIGUSR1 : 0) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      pthread_t thread;
+      pthread_create(&thread, 0, sleep_long, 0);
+      // It begins with all signals blocked.
+      rest(3);
+      sigemptyset(&set);
+      sigaddset(&set, signal);
+      sigprocmask(SIG_BLOCK, &set, 0);
+      kill(getpid(), signal);
+      puts("not ended");
+      fflush(stdout);
+      _exit(3);
+    }
+    waitpid(child, &status, 0);
+    printf("fatal for another thread: signal %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+  }
+}
+
 static void waits(void) {
   int status;
   siginfo_t info;
@@ -386,6 +411,7 @@ int main(int count, char **arguments) {
   owned();
   cloned();
   ends();
+  fatal();
   waits();
   return 0;
 }
