@@ -32,11 +32,20 @@ public struct NativeBench {
         .failed, "the program that measures is missing", "start the tool as ./quire")
     }
     contenders = Self.contenders(host)
+    let all = [Contender(name: "quire", library: "")] + contenders
     var lines: [Line] = []
     for row in Self.rows where names.isEmpty || names.contains(row.name) {
       var figures: [NativeFigure] = []
-      for contender in [Contender(name: "quire", library: "")] + contenders {
+      for contender in all {
         figures.append(try Self.figure(of: program, contender, row, counter))
+      }
+      // On a loaded host a time says something about the others: all take turns again.
+      var turn = 0
+      while turn < Self.turnCount, let bar = row.timeBar, figures[0].minimum > bar {
+        for (place, contender) in all.enumerated() {
+          figures[place].keepBest(of: try Self.times(of: program, contender, row))
+        }
+        turn += 1
       }
       lines.append(Line(row: row, figures: figures))
     }
@@ -59,29 +68,44 @@ public struct NativeBench {
       }
   }
 
+  /// How often a row is measured again that took too long.
+  private static var turnCount: Int { 5 }
+
+  private static func output(
+    _ contender: Contender, _ row: Row, _ path: String, _ words: [String]
+  ) throws(ToolFailure) -> String {
+    let environment = contender.library.isEmpty ? [] : ["LD_PRELOAD=\(contender.library)"]
+    let result = try ChildProcess.run(path, words, environment: environment)
+    guard result.status == 0 else {
+      throw ToolFailure(
+        .failed, "\(row.name) of \(contender.name) ended with status \(result.status):"
+          + " \(result.text)", "run it alone: \(path) \(words.dropFirst().joined(separator: " "))")
+    }
+    return result.text
+  }
+
+  private static func times(
+    of program: String, _ contender: Contender, _ row: Row
+  ) throws(ToolFailure) -> NativeFigure {
+    let kind = contender.name == "quire" ? "quire" : "system"
+    let roundCount = kind == "quire" ? row.roundCount : row.roundCount / 4
+    return try NativeFigure(
+      output: output(
+        contender, row, program, ["nativebench", kind, row.name, "\(roundCount)"]),
+      row: row.name)
+  }
+
   private static func figure(
     of program: String, _ contender: Contender, _ row: Row, _ counter: String
   ) throws(ToolFailure) -> NativeFigure {
     let kind = contender.name == "quire" ? "quire" : "system"
-    let environment = contender.library.isEmpty ? [] : ["LD_PRELOAD=\(contender.library)"]
-    func output(_ path: String, _ words: [String]) throws(ToolFailure) -> String {
-      let result = try ChildProcess.run(path, words, environment: environment)
-      guard result.status == 0 else {
-        throw ToolFailure(
-          .failed, "\(row.name) of \(contender.name) ended with status \(result.status):"
-            + " \(result.text)", "run it alone: \(program) \(kind) \(row.name) 1")
-      }
-      return result.text
-    }
-    let roundCount = kind == "quire" ? row.roundCount : row.roundCount / 4
-    var figure = try NativeFigure(
-      output: output(program, ["nativebench", kind, row.name, "\(roundCount)"]), row: row.name)
+    var figure = try times(of: program, contender, row)
     // Where no bar is in instructions, those of others are not worth their time.
     guard row.isCounted, kind == "quire" || row.instructionBar != nil else { return figure }
     var counts: [UInt64] = []
     for rounds in ["1", "3"] {
       let report = try output(
-        counter,
+        contender, row, counter,
         [
           counter, "--tool=callgrind", "--callgrind-out-file=/dev/null", program, kind,
           row.name, rounds,

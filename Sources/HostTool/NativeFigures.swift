@@ -4,8 +4,8 @@
 struct NativeFigure: Equatable {
   /// Hundredths of nanoseconds an operation takes, in the fastest round and in the middle one;
   /// for `resident` thousandths of what was asked for.
-  let minimum: UInt64
-  let median: UInt64
+  private(set) var minimum: UInt64
+  private(set) var median: UInt64
   /// What an operation takes, in tenths; nil where they were not counted.
   var instructions: UInt64?
   let operationCount: UInt64
@@ -23,6 +23,12 @@ struct NativeFigure: Equatable {
     self.minimum = minimum
     self.median = median
     operationCount = count
+  }
+
+  /// Takes over times that are better; instructions stay.
+  mutating func keepBest(of other: NativeFigure) {
+    minimum = min(minimum, other.minimum)
+    median = min(median, other.median)
   }
 
   /// The instructions that callgrind counted over a whole run.

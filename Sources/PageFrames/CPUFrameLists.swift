@@ -28,6 +28,8 @@ struct CPUZoneLists: BitwiseCopyable {
   private var room: Int32 = 0
 
   var frameCount: Int { Int(high &- room) }
+  /// The list that blocks were given back from last.
+  private var lastDrained = 0
 
   /// The frames to give back where there are too many. Linux: `nr_pcp_free()`.
   var excess: Int { room > 0 ? 0 : Int(batch &- room) }
@@ -70,6 +72,19 @@ struct CPUZoneLists: BitwiseCopyable {
   /// Whether a block of many may come; what comes singly afterwards finds room for a batch still.
   func hasRoom(for order: Order) -> Bool {
     order <= Self.largestOrder && room > batch &+ (1 &<< Int32(order.value))
+  }
+
+  /// The list to give blocks back from: each in its turn, since where one is always emptied first
+  /// it is filled again at once, and emptied again, as long as others take all the room.
+  mutating func nextToDrain() -> Int {
+    for step in 1...Self.listCount {
+      let list = (lastDrained + step) % Self.listCount
+      if lists[list].first != 0 {
+        lastDrained = list
+        return list
+      }
+    }
+    return 0
   }
 
   /// How many blocks of an order to fetch when there is none. Linux: `nr_pcp_alloc()`.

@@ -15,10 +15,17 @@ extension PageFrames {
   /// - Context: any; never sleeps; takes list and zone locks.
   @inline(__always)  // For single frames: a pair is 145 instructions so, 220 as a call.
   public func allocate(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
-    if request.order == .zero && state.value.servesFromLists {
-      if let first = takeReady(request, .zero) { return handOut(first, .zero, request) }
-    }
+    if let block = allocateReady(request) { return block }
     return try allocateBlock(request)
+  }
+
+  /// A single frame of this CPU's lists, if one is asked for and there is one.
+  @inline(__always)  // Of the fast path.
+  func allocateReady(_ request: FrameRequest) -> FrameBlock? {
+    guard request.order == .zero, state.value.servesFromLists,
+      let first = takeReady(request, .zero)
+    else { return nil }
+    return handOut(first, .zero, request)
   }
 
   /// Takes a block of this CPU's lists. Linux: `rmqueue_pcplist()`.

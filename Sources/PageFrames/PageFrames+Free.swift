@@ -164,15 +164,14 @@ extension PageFrames {
     _ first: PageFrameNumber, _ order: Order, to lists: inout CPUFrameLists, _ table: FrameTable,
     _ machine: M
   ) {
-    guard let list = put(first, order, in: &lists, table, machine) else { return }
-    let zone = table[first].zone.index
-    drain(&lists.zones[zone], of: zone, Int(lists.zones[zone].batch), from: list)
+    guard let zone = put(first, order, in: &lists, table, machine) else { return }
+    drainBatch(&lists.zones[zone], of: zone)
   }
 
   /// Puts a block into a CPU's lists, or into its zone where there is no list for it; reports
   /// what cannot be freed so.
   ///
-  /// - Returns: the list, where there are so many in all that a batch should go back.
+  /// - Returns: the zone's number, where there are so many of it that a batch should go back.
   @inline(__always)
   private func put(
     _ first: PageFrameNumber, _ order: Order, in lists: inout CPUFrameLists, _ table: FrameTable,
@@ -195,7 +194,7 @@ extension PageFrames {
       giveBackLarge(first, order, zone)
       return nil
     }
-    return lists.zones[zone.index].push(first, order, list, zone, in: table) ? list : nil
+    return lists.zones[zone.index].push(first, order, list, zone, in: table) ? zone.index : nil
   }
 
   /// Gives blocks of one zone back to it, past the CPU's lists.
@@ -252,6 +251,13 @@ extension PageFrames {
     let least = FrameDescriptor.pack(.plain, order)
     return descriptor.kindAndOrder &- least <= 0xF &- FrameKind.plain.rawValue
       && descriptor.references == 1 && descriptor.mappings == 0
+  }
+
+  /// Gives a batch of a CPU's blocks back. Linux: `free_frozen_page_commit()`.
+  @inline(never)  // As `drain`.
+  private func drainBatch(_ cpuLists: inout CPUZoneLists, of zone: Int) {
+    let list = cpuLists.nextToDrain()
+    drain(&cpuLists, of: zone, Int(cpuLists.batch), from: list)
   }
 
   /// Moves blocks, the oldest first, from a CPU's lists to their zone, beginning with one list.

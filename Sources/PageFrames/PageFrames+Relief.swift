@@ -16,14 +16,23 @@ extension PageFrames {
   ///
   /// - Throws: `outOfMemory`; then it is in the log.
   /// - Context: no lock held, except the kernel's, which the relief may release.
+  @inline(__always)  // As `allocate`: what follows costs a frame of the lists 100 if it is inside.
   public func allocate<R: PressureRelief>(
+    _ request: FrameRequest, relief: R
+  ) throws(AllocationError) -> FrameBlock {
+    if let block = allocateReady(request) { return block }
+    return try allocateSlowly(request, relief: relief)
+  }
+
+  @inline(never)  // Out of the fast path's registers.
+  func allocateSlowly<R: PressureRelief>(
     _ request: FrameRequest, relief: R
   ) throws(AllocationError) -> FrameBlock {
     var request = request
     var wasRelieved = false
     while true {
       do throws(AllocationError) {
-        return try allocate(request)
+        return try allocateBlock(request)
       } catch {
         guard error == .outOfMemory else { throw error }
         // Without `mayWait` it is in the log already.
