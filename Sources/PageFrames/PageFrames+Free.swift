@@ -74,11 +74,13 @@ extension PageFrames {
           continue
         }
         let (order, zone) = (table[first].order, table[first].zone)
-        let hasRoom = lists.zones[zone.index].hasRoom(for: order)
-        if order == .zero && (hasRoom || !isNextToNext(blocks, place)) {
-          _ = put(first, .zero, in: &lists, table, machine)
+        // Looked at before the room: what has no neighbour goes to the list in any case.
+        if order == .zero,
+          !isNextToNext(blocks, place) || lists.zones[zone.index].hasRoom(for: order)
+        {
+          _ = put(first, .zero, in: &lists, table, machine, isPlain: true)
           place &+= 1
-        } else if hasRoom || !isOwned(table[first], order) {
+        } else if lists.zones[zone.index].hasRoom(for: order) || !isOwned(table[first], order) {
           _ = put(first, order, in: &lists, table, machine)
           place &+= 1
         } else {
@@ -104,8 +106,8 @@ extension PageFrames {
   @inline(__always)
   private func isNextToNext(_ blocks: Span<PageFrameNumber>, _ place: Int) -> Bool {
     guard place &+ 1 < blocks.count else { return false }
-    let (one, other) = (blocks[place].value, blocks[place &+ 1].value)
-    return other == one &+ 1 || other == one &- 1
+    // One more or one less; two blocks are never the same.
+    return blocks[place &+ 1].value &- blocks[place].value &+ 1 <= 2
   }
 
   /// Cuts a block into single frames, each allocated like the whole and held once.
@@ -171,18 +173,20 @@ extension PageFrames {
   /// Puts a block into a CPU's lists, or into its zone where there is no list for it; reports
   /// what cannot be freed so.
   ///
+  /// - Parameter isPlain: the caller knows that it is a frame of the table, and that frames are
+  ///   not watched.
   /// - Returns: the zone's number, where there are so many of it that a batch should go back.
   @inline(__always)
   private func put(
     _ first: PageFrameNumber, _ order: Order, in lists: inout CPUFrameLists, _ table: FrameTable,
-    _ machine: M
+    _ machine: M, isPlain: Bool = false
   ) -> Int? {
-    guard table.contains(first), isOwned(table[first], order) else {
+    guard isPlain || table.contains(first), isOwned(table[first], order) else {
       reportFree(first, order)
       return nil
     }
     let zone = table[first].zone
-    guard !state.value.debugging.watchesFrames else {
+    guard isPlain || !state.value.debugging.watchesFrames else {
       giveBackWatched(first, order, zone)
       return nil
     }
