@@ -8,7 +8,7 @@ import Testing
 
 /// More than two million operations on all allocators together, with injected failures.
 ///
-/// `QUIRE_LONG=yes` does ten times as many, `Tests/AllocatorSimulator` as many as one likes;
+/// `QUIRE_LONG=yes` does ten times as many, `Tests/simulate` as many as one likes;
 /// `QUIRE_SEED=n` repeats one seed.
 @Suite(.serialized) struct AllocatorSimulationTests {
   static var isLong: Bool { getenv("QUIRE_LONG").map { String(cString: $0) } == "yes" }
