@@ -78,6 +78,11 @@ static void devices(void) {
 static void processes(void) {
   expect("the program is process 2", getpid() == 2 && getppid() == 1);
   expect("process 1 is not killed", kill(1, SIGKILL) == 0 && kill(1, 0) == 0);
+  char state = 0;
+  FILE *stat = fopen("/proc/1/stat", "r");
+  if (stat) fscanf(stat, "1 (init) %c", &state);
+  expect("process 1 sleeps", state == 'S');
+  if (stat) fclose(stat);
   pid_t child = fork();
   if (child == 0) {
     if (fork() == 0) {
