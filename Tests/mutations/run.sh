@@ -24,10 +24,14 @@ copy_tree() {
   cd "$copy"
 }
 
-# Prints the targets of tests that hold the suites which the list names.
+# Prints the targets of tests that the list names, or whose suites it names.
 suites() {
   grep -v '^#' "$list" | sed -n 's/.* ;; //p' | sort -u | while read -r filter; do
-    grep -rlE --include='*.swift' "^[^/]*(class|struct|enum) $filter\\b" Tests || true
+    if [ -d "Tests/$filter" ]; then
+      echo "Tests/$filter/"
+    else
+      grep -rlE --include='*.swift' "^[^/]*(class|struct|enum) $filter\\b" Tests || true
+    fi
   done | cut -d/ -f2 | sort -u
 }
 
