@@ -27,9 +27,9 @@ struct MissingPaths: Equatable {
     var seen: Set<String> = []
     for text in told where text.hasPrefix("/") {
       let path = HostFolder.absolute(text, from: "/")
-      guard !Self.isOfTheMachine(path), Self.isOnHost(path), !contents.leads(path) else {
-        continue
-      }
+      guard !Self.isOfTheMachine(path), !Self.isSetting(path, contents), Self.isOnHost(path),
+        !contents.leads(path)
+      else { continue }
       let named = Self.shortest(path, contents)
       if seen.insert(named).inserted { paths.append(named) }
     }
@@ -52,13 +52,15 @@ struct MissingPaths: Equatable {
 
   private static func isOfTheMachine(_ path: String) -> Bool {
     ownFolders.contains { path.hasPrefix($0) || path + "/" == $0 }
-      || PackageFiles.isDocumentation(path + "/") || isSetting(path)
+      || PackageFiles.isDocumentation(path + "/")
   }
 
-  /// A hidden file in the home of the machine's first user: settings of whoever uses the host.
-  private static func isSetting(_ path: String) -> Bool {
+  /// A hidden file in the home of the machine's first user: settings of whoever uses the host,
+  /// unless something beside it was packed, since then a program lives there.
+  static func isSetting(_ path: String, _ contents: RootContents) -> Bool {
     let parts = path.split(separator: "/")
     return parts.count >= 2 && parts[0] == "root" && parts[1].hasPrefix(".")
+      && !contents.leads("/" + parts[...1].joined(separator: "/"))
   }
 
   /// An empty folder is not missed.

@@ -36,6 +36,16 @@ struct MissingPathsTests {
     #expect(MissingPaths().text == nil)
   }
 
+  @Test func `hidden files of the home are settings unless a program lives beside them`() {
+    let home = "/root"
+    var contents = RootContents()
+    #expect(MissingPaths.isSetting("\(home)/.tool/lib/part", contents))
+    contents.addText("\(home)/.tool/bin/tool", "")
+    #expect(!MissingPaths.isSetting("\(home)/.tool/lib/part", contents))
+    #expect(MissingPaths.isSetting("\(home)/.profile", contents))
+    #expect(!MissingPaths.isSetting("\(home)/tool", contents))
+  }
+
   @Test func `the kernel's texts are read from the channel`() throws {
     let memory = try GuestMemory(ByteCount(1 << 20))
     let text = Array("/usr/bin/env\0/none/at/all\0".utf8)
