@@ -34,11 +34,14 @@ extension ObjectHeap {
   }
 
   /// Takes the object that this CPU gave back last. Linux 6.1: `____cache_alloc()`.
-  func takeFromArray(
-    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
+  func takeFromArray<C: ObjectConstructor>(
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency,
+    _ constructing: C.Type
   ) throws(AllocationError) -> UInt32 {
     let (array, words) = (array(cacheIndex), arrays)
-    if words[array.available] == 0 { try fill(array, cacheIndex, name, size, urgency) }
+    if words[array.available] == 0 {
+      try fill(array, cacheIndex, name, size, urgency, constructing)
+    }
     words[array.available] -= 1
     words[array.touched] = 1
     return words[array.objects + Int(words[array.available])]
@@ -62,9 +65,9 @@ extension ObjectHeap {
   /// Moves a batch of objects from slabs into an array. Linux 6.1: `cache_alloc_refill()`.
   ///
   /// - Throws: `outOfMemory` where there is none and no slab can be made.
-  private func fill(
+  private func fill<C: ObjectConstructor>(
     _ array: ObjectArray, _ cacheIndex: Int, _ name: StaticString, _ size: Int,
-    _ urgency: FrameRequest.Urgency
+    _ urgency: FrameRequest.Urgency, _ constructing: C.Type
   ) throws(AllocationError) {
     let geometry = prepareArrays(cacheIndex, name, size)
     if arrays[array.limit] == 0 { setLimits(of: array, cacheIndex) }
@@ -73,8 +76,9 @@ extension ObjectHeap {
         take(Int(arrays[array.batch]), from: &cache, geometry, into: array)
       }
       if arrays[array.available] > 0 { return }
-      let mobility = caches[cacheIndex].withLock { (cache: inout SlabCache) in
-        cache.plan?.mobility ?? cache.mobility
+      let (mobility, colour) = caches[cacheIndex].withLock { (cache: inout SlabCache) in
+        cache.colour = cache.colour + 1 >= geometry.colourCount ? 0 : cache.colour + 1
+        return (cache.plan?.mobility ?? cache.mobility, cache.colour)
       }
       let slab = try allocateFrames(
         geometry.order, orElse: geometry.order, urgency, mobility)
@@ -83,30 +87,15 @@ extension ObjectHeap {
       } else if liveness.isTracking {
         poison(SlabLinks.start(of: slab), Int(geometry.order.pageCount.bytes.value))
       }
+      cut(slab, cacheIndex, colour, geometry)
+      construct(
+        constructing, from: firstObject(of: slab, colour, geometry), geometry.objectsPerSlab,
+        geometry.objectByteCount)
       caches[cacheIndex].withLock { (cache: inout SlabCache) in
-        begin(slab, in: &cache, cacheIndex, geometry)
+        cache.account(geometry.order, objects: geometry.objectsPerSlab)
+        cache.freeCount += geometry.objectsPerSlab
+        cache.empty.pushFront(slab, in: links)
       }
-    }
-  }
-
-  /// Makes a slab and lets the caller fill its objects, if nothing of the cache is at hand.
-  func growConstructed(
-    _ cacheIndex: Int, _ plan: CachePlan, _ urgency: FrameRequest.Urgency,
-    _ fill: (UInt32, Int, Int) -> Void
-  ) throws(AllocationError) {
-    let array = array(cacheIndex)
-    let geometry = prepareArrays(cacheIndex, plan.name, plan.byteCount)
-    let isKept = caches[cacheIndex].withLock { (cache: inout SlabCache) in
-      cache.partial.count > 0 || cache.empty.count > 0
-    }
-    if arrays[array.available] > 0 || isKept { return }
-    let slab = try allocateFrames(
-      geometry.order, orElse: geometry.order, urgency, plan.mobility)
-    caches[cacheIndex].withLock { (cache: inout SlabCache) in
-      begin(slab, in: &cache, cacheIndex, geometry)
-      let colour = links.word(of: slab).colour * geometry.colourByteCount
-      let first = SlabLinks.start(of: slab) + UInt32(colour >> 3)
-      fill(first, geometry.objectsPerSlab, geometry.objectByteCount)
     }
   }
 
@@ -158,7 +147,7 @@ extension ObjectHeap {
       let word = links.word(of: slab)
       let numbers = numbers(of: slab, word, geometry)
       let taken = min(missing, geometry.objectsPerSlab - word.inUse)
-      let first = SlabLinks.start(of: slab) + UInt32(word.colour * geometry.colourByteCount / 8)
+      let first = firstObject(of: slab, word.colour, geometry)
       for place in word.inUse..<word.inUse + taken {
         let number = byte(at: numbers + place)
         arrays[array.objects + Int(arrays[array.available])] =
@@ -181,21 +170,22 @@ extension ObjectHeap {
   /// Cuts new frames into objects; each slab begins a cache line later than the one before.
   ///
   /// Linux 6.1: `cache_grow_begin()`.
-  private func begin(
-    _ slab: PageFrameNumber, in cache: inout SlabCache, _ cacheIndex: Int,
-    _ geometry: ArrayGeometry
+  private func cut(
+    _ slab: PageFrameNumber, _ cacheIndex: Int, _ colour: Int, _ geometry: ArrayGeometry
   ) {
-    cache.colour = cache.colour + 1 >= geometry.colourCount ? 0 : cache.colour + 1
     let word = SlabWord(
-      cacheIndex: cacheIndex, colour: cache.colour, holder: geometry.objectsPerSlab - 1)
+      cacheIndex: cacheIndex, colour: colour, holder: geometry.objectsPerSlab - 1)
     adopt(slab, as: word)
     let numbers = numbers(of: slab, word, geometry)
     for number in 0..<geometry.objectsPerSlab {
       setByte(at: numbers + number, to: number)
     }
-    cache.account(geometry.order, objects: geometry.objectsPerSlab)
-    cache.freeCount += geometry.objectsPerSlab
-    cache.empty.pushFront(slab, in: links)
+  }
+
+  private func firstObject(
+    of slab: PageFrameNumber, _ colour: Int, _ geometry: ArrayGeometry
+  ) -> UInt32 {
+    SlabLinks.start(of: slab) + UInt32(colour * geometry.colourByteCount / 8)
   }
 
   /// Where a slab with a free object keeps the numbers of its objects.

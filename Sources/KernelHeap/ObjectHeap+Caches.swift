@@ -82,16 +82,16 @@ extension ObjectHeap {
     let known = caches[cache.index].withLock { (cache: inout SlabCache) in cache.plan }
     guard let plan = known else { preconditionFailure("a cache that was destroyed") }
     var object = pop(cache.index)
-    let constructsEach = plan.constructs && (design == .slob || isWatched)
     if object == 0 {
-      if plan.constructs && !constructsEach { try prepareConstructed(cache, plan, urgency) }
       object = try allocateSlowly(
-        cache.index, plan.name, plan.byteCount, urgency, CallPlace(file, line))
+        cache.index, plan.name, plan.byteCount, urgency, CallPlace(file, line),
+        constructing: C.self)
     }
     let block = HeapBlock(
       PhysicalAddress(UInt64(object) << 3), ByteCount(UInt64(plan.byteCount)),
       cacheIndex: cache.index)
-    if constructsEach { C.construct(bytes(of: block)) }
+    // Where no slab keeps what an object is, each is made anew.
+    if C.constructs, design == .slob || isWatched { C.construct(bytes(of: block)) }
     return block
   }
 
@@ -193,44 +193,6 @@ extension ObjectHeap {
   ) {
     for place in 0..<links.count {
       if let object = links[place].reference { free(object, file: file, line: line) }
-    }
-  }
-}
-
-// Objects that are made once
-
-extension ObjectHeap {
-  /// Makes a slab and its objects, if nothing of the cache is at hand.
-  private func prepareConstructed<C: ObjectConstructor>(
-    _ cache: ObjectCache<C>, _ plan: CachePlan, _ urgency: FrameRequest.Urgency
-  ) throws(AllocationError) {
-    switch design {
-    case .slub:
-      let list = listIndex(cache.index)
-      if lists[list].spareFirst != 0 { return }
-      let geometry = prepare(cache.index, plan.name, plan.byteCount, list)
-      let isKept = caches[cache.index].withLock { (cache: inout SlabCache) in
-        cache.depotCount > 0 || cache.partial.count > 0
-      }
-      if isKept { return }
-      let made = try makeSlab(cache.index, geometry, urgency)
-      construct(cache, plan, made.first, Int(made.count), geometry.objectByteCount)
-      giveBack(made.first, cache.index)
-    case .slab:
-      try growConstructed(cache.index, plan, urgency) { first, count, stride in
-        construct(cache, plan, first, count, stride)
-      }
-    case .slob: break
-    }
-  }
-
-  private func construct<C: ObjectConstructor>(
-    _ cache: ObjectCache<C>, _ plan: CachePlan, _ first: UInt32, _ count: Int, _ stride: Int
-  ) {
-    for number in 0..<count {
-      let address = PhysicalAddress(UInt64(first) << 3 + UInt64(number * stride))
-      C.construct(
-        machine.directMap.block(at: address, byteCount: ByteCount(UInt64(plan.byteCount))))
     }
   }
 }

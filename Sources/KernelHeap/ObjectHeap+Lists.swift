@@ -88,10 +88,18 @@ extension ObjectHeap {
     _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency,
     _ place: CallPlace
   ) throws(AllocationError) -> UInt32 {
+    try allocateSlowly(cacheIndex, name, size, urgency, place, constructing: NoConstructor.self)
+  }
+
+  /// The same of a cache whose objects are made with their slab.
+  func allocateSlowly<C: ObjectConstructor>(
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency,
+    _ place: CallPlace, constructing: C.Type
+  ) throws(AllocationError) -> UInt32 {
     if isWatched { return try allocateWatched(cacheIndex, name, size, urgency, place) }
     return switch design {
-    case .slub: try refill(cacheIndex, name, size, urgency)
-    case .slab: try takeFromArray(cacheIndex, name, size, urgency)
+    case .slub: try refill(cacheIndex, name, size, urgency, constructing)
+    case .slab: try takeFromArray(cacheIndex, name, size, urgency, constructing)
     case .slob: try takeUnits(cacheIndex, size, urgency)
     }
   }

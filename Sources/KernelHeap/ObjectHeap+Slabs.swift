@@ -14,8 +14,9 @@ extension ObjectHeap {
   /// Makes this CPU's list non-empty again, and takes its first object.
   ///
   /// Linux: `___slab_alloc()`.
-  func refill(
-    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency
+  func refill<C: ObjectConstructor>(
+    _ cacheIndex: Int, _ name: StaticString, _ size: Int, _ urgency: FrameRequest.Urgency,
+    _ constructing: C.Type
   ) throws(AllocationError) -> UInt32 {
     let list = listIndex(cacheIndex)
     if lists[list].spareFirst != 0 {
@@ -28,7 +29,7 @@ extension ObjectHeap {
       lists[list].count = found.count
     } else {
       let geometry = prepare(cacheIndex, name, size, list)
-      let made = try makeSlab(cacheIndex, geometry, urgency)
+      let made = try makeSlab(cacheIndex, geometry, urgency, constructing)
       lists[list].first = made.first
       lists[list].count = made.count
     }
@@ -135,8 +136,9 @@ extension ObjectHeap {
   /// Makes a slab, all of whose objects are for the caller. Linux: `allocate_slab()`.
   ///
   /// - Throws: `outOfMemory` if there is not even memory for one of the smallest order.
-  func makeSlab(
-    _ cacheIndex: Int, _ geometry: SlabGeometry, _ urgency: FrameRequest.Urgency
+  func makeSlab<C: ObjectConstructor>(
+    _ cacheIndex: Int, _ geometry: SlabGeometry, _ urgency: FrameRequest.Urgency,
+    _ constructing: C.Type
   ) throws(AllocationError) -> (first: UInt32, count: UInt32) {
     let slab = try allocateFrames(
       geometry.order, orElse: geometry.minimumOrder, urgency, geometry.mobility)
@@ -145,6 +147,7 @@ extension ObjectHeap {
     adopt(slab, as: SlabWord(cacheIndex: cacheIndex, inUse: count))
     let first = SlabLinks.start(of: slab)
     link(from: first, count, geometry)
+    construct(constructing, from: first, count, geometry.objectByteCount)
     caches[cacheIndex].withLock { (cache: inout SlabCache) in
       cache.account(order, objects: count)
     }
@@ -169,6 +172,18 @@ extension ObjectHeap {
       object = object &+ step
     }
     setFreeLink(of: object, offset, to: 0)
+  }
+
+  /// Makes all objects of a new slab, before any CPU can reach one. Linux: `setup_object()`.
+  func construct<C: ObjectConstructor>(
+    _ constructing: C.Type, from first: UInt32, _ count: Int, _ stride: Int
+  ) {
+    guard C.constructs else { return }
+    for number in 0..<count {
+      let address = PhysicalAddress(UInt64(first) << 3 + UInt64(number * stride))
+      let byteCount = ByteCount(UInt64(C.byteCount))
+      C.construct(machine.directMap.block(at: address, byteCount: byteCount))
+    }
   }
 
   /// Says in the descriptors of new frames which slab they are.

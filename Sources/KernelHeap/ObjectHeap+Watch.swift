@@ -73,7 +73,8 @@ extension ObjectHeap {
     let start: UInt32
     switch design {
     case .slub: start = try takeAlone(cacheIndex, name, layout, urgency)
-    case .slab: start = try takeFromArray(cacheIndex, name, layout.total, urgency)
+    case .slab:
+      start = try takeFromArray(cacheIndex, name, layout.total, urgency, NoConstructor.self)
     case .slob: start = try takeUnits(cacheIndex, layout.total, urgency)
     }
     if layout.flags.isEmpty { return start }
@@ -308,7 +309,7 @@ extension ObjectHeap {
         return object
       }
       if let found { return found }
-      let made = try makeSlab(cacheIndex, geometry, urgency)
+      let made = try makeSlab(cacheIndex, geometry, urgency, NoConstructor.self)
       giveBack(made.first, cacheIndex)
     }
   }

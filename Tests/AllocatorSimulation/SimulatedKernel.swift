@@ -19,6 +19,8 @@ public struct SimulatedKernel {
   let frames: PageFrames<TestMachine>
   let objects: ObjectHeap<TestMachine>
   let bytes: KernelHeap<TestMachine>
+  /// Objects that are made with their slab.
+  let made: ObjectCache<MadeObject>
   let mappings: KernelMappings<TestMachine>
   let devices: DeviceMemory<TestMachine>
 
@@ -44,6 +46,9 @@ public struct SimulatedKernel {
       frames: frames, memory: &memory, cpuCount: cpuCount, options: heapOptions,
       liveness: .tracked(liveness))
     bytes = KernelHeap(objects)
+    made = try objects.makeCache(
+      CacheRequest(name: "simulated-made", byteCount: ByteCount(400)),
+      constructing: MadeObject.self)
     frames.takeOver(&memory)
     let tables = PageTables(frames: frames)
     mappings = try KernelMappings(tables: tables, heap: objects, layout: .x86_64)

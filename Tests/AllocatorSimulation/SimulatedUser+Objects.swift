@@ -41,6 +41,14 @@ struct LargeObject: StampedObject {
   static var cacheIndex: Int { 32 }
 }
 
+/// Bytes whose last word is written once, with their slab, and whose first are the user's.
+enum MadeObject: ObjectConstructor {
+  static var byteCount: Int { 400 }
+  static var alignment: Int { 8 }
+  static var mark: UInt64 { 0x6D61_6465_206F_6E63 }
+  static func construct(_ object: MemoryBlock) { object.store(mark, at: 392) }
+}
+
 extension SimulatedUser {
   func allocateObject() {
     let stamp = generator.next()
@@ -49,6 +57,7 @@ extension SimulatedUser {
       case 0..<8: make(SmallObject.self, stamp).map { .small($0, stamp: stamp) }
       case 8..<12: make(MiddleObject.self, stamp).map { .middle($0, stamp: stamp) }
       case 12: make(LargeObject.self, stamp).map { .large($0, stamp: stamp) }
+      case 13, 14: makeMade()
       default: makeBytes(stamp)
       }
     if let object { objects.append(object) }
@@ -56,6 +65,16 @@ extension SimulatedUser {
 
   private func make<T: StampedObject>(_ type: T.Type, _ stamp: UInt64) -> Reference<T>? {
     attempt { () throws(AllocationError) in try kernel.objects.allocate(T(stamp: stamp)) }
+  }
+
+  private func makeMade() -> Object? {
+    attempt { () throws(AllocationError) in
+      let block = try kernel.objects.allocate(from: kernel.made)
+      let bytes = kernel.objects.bytes(of: block)
+      expect(bytes.load(UInt64.self, at: 392) == MadeObject.mark)
+      bytes.store(block.address.value, at: 0)
+      return .made(block.surrender())
+    }
   }
 
   private func makeBytes(_ stamp: UInt64) -> Object? {
@@ -79,6 +98,8 @@ extension SimulatedUser {
     case .small(let reference, _): kernel.objects.free(reference)
     case .middle(let reference, _): kernel.objects.free(reference)
     case .large(let reference, _): kernel.objects.free(reference)
+    case .made(let address):
+      kernel.objects.free(kernel.objects.adopt(address, of: kernel.made), to: kernel.made)
     case .bytes(let address, _, _): kernel.bytes.free(kernel.bytes.adopt(address))
     }
   }
@@ -93,6 +114,10 @@ extension SimulatedUser {
     case .small(let reference, let stamp): check(reference, stamp)
     case .middle(let reference, let stamp): check(reference, stamp)
     case .large(let reference, let stamp): check(reference, stamp)
+    case .made(let address):
+      let map = kernel.machine.directMap
+      expect(map.load(UInt64.self, at: address) == address.value)
+      expect(map.load(UInt64.self, at: address + ByteCount(392)) == MadeObject.mark)
     case .bytes(let address, let count, let stamp):
       let map = kernel.machine.directMap
       let last = map.load(UInt8.self, at: address + ByteCount(UInt64(count - 1)))

@@ -25,6 +25,7 @@ public final class SimulatedUser {
     case small(Reference<SmallObject>, stamp: UInt64)
     case middle(Reference<MiddleObject>, stamp: UInt64)
     case large(Reference<LargeObject>, stamp: UInt64)
+    case made(PhysicalAddress)
     case bytes(PhysicalAddress, count: Int, stamp: UInt64)
   }
 

@@ -22,8 +22,9 @@ final class TestHeap {
     heapOptions.design = design
     heapOptions.debugging = debugging
     heapOptions.failures = failures
-    var options = SimulationOptions(frameCount: frameCount)
+    var options = SimulationOptions(frameCount: frameCount, cpuCount: cpuCount)
     options.initialContent = .garbage
+    options.freedFrames = .poisoned
     options.eventStorage = .dropped
     machine = SimulatedMachine(options)
     var memory = BootMemory(limit: machine.directMap.limit)
