@@ -264,20 +264,4 @@ extension FileSystems {
     diskNoteChanged(folder)
     noteDirt(of: folder, .whole)
   }
-
-  private func remember(
-    _ inode: Reference<Inode>, at place: UInt32, of folder: Reference<Inode>
-  ) {
-    heap[inode].parentNumber = UInt32(heap[folder].number)
-    heap[inode].entryOffset = place
-  }
-
-  /// An inode whose path led over an entry that goes has another path, or none.
-  private func forget(_ inode: Reference<Inode>, at place: UInt32, of folder: Reference<Inode>) {
-    guard heap[inode].parentNumber == UInt32(heap[folder].number),
-      heap[inode].entryOffset == place
-    else { return }
-    heap[inode].parentNumber = 0
-    heap[inode].entryOffset = 0
-  }
 }

@@ -52,7 +52,7 @@ struct Ext2Entry: BitwiseCopyable {
 }
 
 /// Where a name was found in a folder.
-struct FoundEntry: BitwiseCopyable {
+struct FoundEntry: BitwiseCopyable, Equatable {
   let inode: UInt32
   /// From the folder's start on.
   let offset: UInt32
@@ -101,15 +101,68 @@ extension FileSystems {
 
   /// The file of a name in a folder of the disk.
   ///
-  /// - Throws: ENOENT, EIO, ENOMEM.
+  /// - Throws: ENOENT, ELOOP where a damaged disk leads back to a folder above, EIO, ENOMEM.
   /// - Context: may sleep.
+  ///
+  /// Linux: `ext2_lookup()`; of `..`, as there, the disk is not asked.
   func diskChild(_ name: FileName, of folder: Reference<Inode>) throws(Errno) -> Reference<Inode> {
+    if name.equals("..") {
+      let above = heap[folder].parent.reference ?? folder
+      retain(above)
+      return above
+    }
     guard let found = try firstEntry(in: folder, named: name) else { throw .ENOENT }
     let child = try inode(numbered: found.inode, of: heap[folder].volume)
-    if heap[child].parentNumber == 0, !name.equals("..") {
-      heap[child].parentNumber = UInt32(heap[folder].number)
-      heap[child].entryOffset = found.offset
+    do throws(Errno) {
+      try settle(child, name, found, in: folder)
+    } catch {
+      release(child)
+      throw error
     }
     return child
+  }
+
+  /// Notes where a file was found. A folder is in one place only: where a damaged disk has it in
+  /// two, the latest counts, and it is never below itself.
+  ///
+  /// - Throws: ELOOP, EIO. Context: may sleep where a folder is found in a second place.
+  /// - Complexity: O(folders above) where its place is new.
+  ///
+  /// Linux: `d_splice_alias()`.
+  private func settle(
+    _ child: Reference<Inode>, _ name: FileName, _ found: FoundEntry, in folder: Reference<Inode>
+  ) throws(Errno) {
+    let known = heap[child].parent.reference
+    if known == folder, heap[child].entryOffset == found.offset { return }
+    guard heap[child].mode.isFolder else {
+      if known == nil { remember(child, at: found.offset, of: folder) }
+      return
+    }
+    // Since the entry was read another task may have moved the folder, and knows better.
+    if known != nil, try firstEntry(in: folder, named: name) != found { return }
+    var above = folder
+    while above != child {
+      guard let next = heap[above].parent.reference else {
+        return remember(child, at: found.offset, of: folder)
+      }
+      above = next
+    }
+    throw .ELOOP
+  }
+
+  /// Makes an entry of a folder the one that a file's path is made of.
+  func remember(_ inode: Reference<Inode>, at place: UInt32, of folder: Reference<Inode>) {
+    retain(folder)
+    releaseParent(of: inode)
+    heap[inode].parent = Link(folder)
+    heap[inode].entryOffset = place
+  }
+
+  /// A file whose path led over an entry that goes has another path, or none.
+  func forget(_ inode: Reference<Inode>, at place: UInt32, of folder: Reference<Inode>) {
+    guard !heap[inode].mode.isFolder, heap[inode].parent.reference == folder,
+      heap[inode].entryOffset == place
+    else { return }
+    releaseParent(of: inode)
   }
 }

@@ -141,49 +141,19 @@ extension FileSystems {
     var current = inode
     retain(current)
     defer { release(current) }
-    // The path's length bounds the climb, also where a damaged disk has a circle.
     while !isMountRoot(current) {
-      let parent = try parent(of: current)
-      do {
-        try prependName(at: heap[current].entryOffset, in: parent, to: &path)
-        try prepend("/", to: &path)
-      } catch {
-        release(parent)
-        throw error
+      guard heap[current].linkCount > 0, let parent = heap[current].parent.reference else {
+        throw .ENOENT
       }
+      let place = heap[current].entryOffset
+      retain(parent)
       release(current)
       current = parent
+      try prependName(at: place, in: parent, to: &path)
+      try prepend("/", to: &path)
     }
     if current != state.value.root.reference {
       try prepend(heap[current].volume.path, to: &path)
-    }
-  }
-
-  /// The folder in which a file was found; of a folder that was found from below, its `..`, and
-  /// its entry there is looked for.
-  private func parent(of child: Reference<Inode>) throws(Errno) -> Reference<Inode> {
-    if heap[child].parentNumber != 0 {
-      return try inode(numbered: heap[child].parentNumber, of: heap[child].volume)
-    }
-    guard heap[child].mode.isFolder else { throw .ENOENT }
-    let above = try withPath("..") { (path) throws(Errno) in
-      var rest = path
-      return try diskChild(rest.takeName(), of: child)
-    }
-    let number = UInt32(heap[child].number)
-    do throws(Errno) {
-      let found = try firstEntry(in: above) { entry, block in
-        entry.inode == number
-          && !block.holds(text: ".", at: entry.nameOffset, byteCount: entry.nameLength)
-          && !block.holds(text: "..", at: entry.nameOffset, byteCount: entry.nameLength)
-      }
-      guard let found else { throw .ENOENT }
-      heap[child].parentNumber = UInt32(heap[above].number)
-      heap[child].entryOffset = found.offset
-      return above
-    } catch {
-      release(above)
-      throw error
     }
   }
 

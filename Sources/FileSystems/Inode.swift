@@ -92,8 +92,9 @@ public struct Inode: HeapObject {
   var dirt = InodeDirt.none
   var nextDirty = Link<Inode>(nil)
   var previousDirty = Link<Inode>(nil)
-  /// The folder in which it was found, and where its entry is there: its path is made of these.
-  var parentNumber: UInt32 = 0
+  /// The folder in which it was found, held, and where its entry is there: its path is made of
+  /// these. Every folder has one but a file system's root, and keeps it when its name goes.
+  var parent = Link<Inode>(nil)
   var entryOffset: UInt32 = 0
 
   /// Open files, working folders and walks that hold it.

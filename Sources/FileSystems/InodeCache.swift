@@ -51,9 +51,9 @@ extension FileSystems {
   ///
   /// Linux: `prune_icache_sb()`.
   public func shrinkInodes(to limit: UInt32) -> Bool {
-    let before = state.value.unusedCount
-    trimUnused(to: limit, looks: before)
-    return state.value.unusedCount < before
+    let before = state.value.inodeCount
+    trimUnused(to: limit, looks: state.value.unusedCount)
+    return state.value.inodeCount < before
   }
 
   /// The inode of a number if it is in memory, counted for the caller.
@@ -82,8 +82,19 @@ extension FileSystems {
     state.value.inodeCount += 1
   }
 
+  /// Lets go of the folder in which a file was found. Nothing is freed here, since that may be
+  /// what asks for it.
+  func releaseParent(of child: Reference<Inode>) {
+    guard let folder = heap[child].parent.reference else { return }
+    heap[child].parent = Link(nil)
+    heap[folder].references -= 1
+    guard heap[folder].references == 0 else { return }
+    if heap[folder].linkCount == 0 { pushOrphan(folder) } else { pushUnused(folder) }
+  }
+
   /// Frees an inode that is in no chain.
   func discard(_ inode: Reference<Inode>) {
+    releaseParent(of: inode)
     if let file = heap[inode].file.reference {
       // Areas may map it still; of a file in memory they keep the contents alone.
       heap[file].owner = 0
@@ -128,15 +139,17 @@ extension FileSystems {
   }
 
   /// Frees the inodes that were unused for longest, except those that areas still map or whose
-  /// pages are being read.
+  /// pages are being read. With the last file found in a folder that one is unused, too.
+  ///
+  /// - Parameter looks: how many that must stay are looked at.
   private func trimUnused(to limit: UInt32, looks: UInt32) {
     var looks = looks
     while state.value.unusedCount > limit, looks > 0,
       let inode = state.value.lastUnused.reference
     {
-      looks -= 1
       removeUnused(inode)
       guard isFreeable(inode) else {
+        looks -= 1
         pushUnused(inode)
         continue
       }
