@@ -141,9 +141,15 @@ python3 "$root/Tests/acceptance/damage.py" whole.img "$copies" damaged
 alive=0
 refused=0
 for ((i = 0; i < copies; i++)); do
+  # What became a pipe waits for ever, and what became terabytes long is read for ever, on any
+  # kernel: regular files are read, and their first part.
   # shellcheck disable=SC2016 # the inner shell expands them
   "$quire" run --quiet --boot audit --timeout 60s --json damage.json --root "damaged/$i.img" -- \
-    /bin/busybox sh -c 'busybox ls -lR / ; busybox cat /many/* /deep/er/file /deep/long
+    /bin/busybox sh -c 'busybox ls -lR /
+      for file in /many/* /deep/er/file /deep/long; do
+        if test -f "$file"; then set -- "$@" "$file"; else echo "no file: $file"; fi
+      done
+      busybox head -c 400000 "$@"
       busybox stat -f /; cd /deep/er && busybox pwd; echo all was tried' >got 2>err </dev/null
   status=$?
   # 139 and the like: a program whose own pages are others' ends as Linux ends it.
