@@ -77,7 +77,7 @@ extension FileSystems {
   /// Linux: `file_can_poll()`.
   private func canPoll(_ file: Reference<OpenFile>) -> Bool {
     switch heap[file].behaviour {
-    case .pipe, .special, .standardInput, .standardOutput, .standardError: true
+    case .pipe, .socket, .special, .standardInput, .standardOutput, .standardError: true
     // /dev/random can be polled, /dev/urandom cannot.
     case .random: heap[heap[file].inode].device.minor == 8
     default: false

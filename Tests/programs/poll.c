@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
@@ -194,10 +195,26 @@ static void test_signals(void) {
   close(file);
 }
 
+static void test_epoll_socket(void) {
+  struct epoll_event events[8], event = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = 5};
+  int all = epoll_create1(0), ends[2];
+  socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+  outcome("add a socket", epoll_ctl(all, EPOLL_CTL_ADD, ends[0], &event));
+  show("nothing sent", wait_now(all, events), events);
+  write(ends[1], "x", 1);
+  show("sent", wait_now(all, events), events);
+  close(ends[1]);
+  show("closed", wait_now(all, events), events);
+  close(ends[0]);
+  show("both", wait_now(all, events), events);
+  close(all);
+}
+
 int main(void) {
   setvbuf(stdout, 0, _IONBF, 0);
   test_poll();
   test_epoll();
+  test_epoll_socket();
   test_counter();
   test_timer();
   test_signals();
