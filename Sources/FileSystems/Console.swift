@@ -111,6 +111,7 @@ extension FileSystems {
       guard head > first || ended != 0 else { return false }
       environment.wake(Self.inputKey)
       readinessChanged(Self.inputKey, .input.union(.normalInput))
+      tellOwners(Self.inputKey, .input)
       return true
     }
     guard let terminal = state.value.console.reference else { return false }
@@ -122,6 +123,7 @@ extension FileSystems {
       count += 1
       receive(byte, terminal)
     }
+    signalInput(terminal)
     if ended != 0, count == head, !heap[terminal].isHungUp {
       heap[terminal].openCount += 1
       hangUp(terminal)

@@ -70,6 +70,11 @@ public protocol FileEnvironment: ProcessEnvironment {
   /// Sends a signal of the kernel's to the process that leads a session.
   func send(_ signal: Signal, toLeaderOf session: UInt32)
 
+  /// Sends the signal that an open file is ready to who was named as its owner.
+  ///
+  /// Context: any; does not sleep. Linux: `send_sigio()`.
+  func sendReadiness(of descriptor: UInt32, _ reason: ReadinessReason, to owner: FileOwner)
+
   /// Whether the running task blocks a signal or its process ignores it.
   func isIgnored(_ signal: Signal) -> Bool
 

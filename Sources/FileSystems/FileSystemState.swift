@@ -64,6 +64,8 @@ public struct FileSystemState: BitwiseCopyable {
   let watches: ResidentArray<LinkedList<Reference<Watch>>>
   var namelessInode = Link<Inode>(nil)
   var signalFileCount: UInt32 = 0
+  /// Open files that send signals of readiness.
+  var signalWatchCount: UInt32 = 0
 
   /// The state of the generator behind /dev/urandom and getrandom.
   var randomState: UInt64

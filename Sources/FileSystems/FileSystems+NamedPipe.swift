@@ -70,6 +70,10 @@ extension FileSystems {
     if heap[file].flags.mayRead { heap[pipe].readerCount -= 1 }
     if heap[file].flags.mayWrite { heap[pipe].writerCount -= 1 }
     wakePipe(pipe)
+    if (heap[pipe].readerCount == 0) != (heap[pipe].writerCount == 0) {
+      tellOwners(pipeKey(pipe), .input)
+      tellOwners(pipeKey(pipe), .output)
+    }
     guard heap[pipe].readerCount == 0, heap[pipe].writerCount == 0 else { return }
     dropPipe(of: inode, pipe)
   }

@@ -122,6 +122,7 @@ extension FileSystems {
     state.value.openFileCount -= 1
     removeLocks(of: file)
     if heap[file].firstEntry.raw != 0 { removeEntries(of: file) }
+    endSignals(of: file)
     if heap[file].behaviour == .pipe { closePipeEnd(of: file) }
     if case .special(let kind) = heap[file].behaviour { closeSpecial(file, kind) }
     if heap[file].behaviour == .socket { closeSocket(of: file) }

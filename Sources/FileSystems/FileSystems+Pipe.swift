@@ -65,7 +65,11 @@ extension FileSystems {
     if byteCount == 0 { return 0 }
     lock(pipe)
     defer { unlock(pipe) }
-    guard try waitForBytes(pipe, waits: !heap[file].flags.contains(.nonBlocking)) else { return 0 }
+    let waits = !heap[file].flags.contains(.nonBlocking)
+    // As on Linux, writers are told by signals of every look into the pipe.
+    if !waits, heap[pipe].byteCount == 0 { tellOwners(pipeKey(pipe), .output) }
+    guard try waitForBytes(pipe, waits: waits) else { return 0 }
+    defer { tellOwners(pipeKey(pipe), .output) }
     var done = 0
     while done < byteCount, heap[pipe].byteCount > 0 {
       let piece = firstPiece(of: pipe, byteCount: byteCount - done)
@@ -94,7 +98,10 @@ extension FileSystems {
     guard let pipe = heap[heap[file].inode].pipe.reference else { throw .EIO }
     if byteCount == 0 { return 0 }
     lock(pipe)
-    defer { unlock(pipe) }
+    defer {
+      unlock(pipe)
+      tellOwners(pipeKey(pipe), .input)
+    }
     var done = 0
     while done < byteCount {
       let needed = byteCount <= Pipe.atomicByteCount ? byteCount - done : 1
@@ -139,6 +146,7 @@ extension FileSystems {
       if heap[pipe].room >= byteCount { return }
       guard waits else { throw .EAGAIN }
       unlock(pipe)
+      tellOwners(pipeKey(pipe), .input)
       let isAwoken = environment.sleepInterruptibly(on: writableKey(pipe))
       lock(pipe)
       guard isAwoken else { throw .EINTR }
@@ -168,6 +176,15 @@ extension FileSystems {
   func tellRoom(in pipe: Reference<Pipe>) {
     environment.wake(writableKey(pipe))
     readinessChanged(pipeKey(pipe), .output.union(.normalOutput))
+  }
+
+  /// Sends writers signals where a page of the pipe was emptied since a count was read.
+  ///
+  /// Linux: `wakeup_pipe_writers()`.
+  func tellRoom(in pipe: Reference<Pipe>, since readCount: UInt64) {
+    tellRoom(in: pipe)
+    guard heap[pipe].byteCount == 0 || heap[pipe].readCount >> 12 != readCount >> 12 else { return }
+    tellOwners(pipeKey(pipe), .output)
   }
 
   /// Writes into the page where the pipe's data end, as much as it takes.
@@ -247,7 +264,7 @@ extension FileSystems {
       .input.union(.normalInput).union(.output).union(.normalOutput).union(.hangUp).union(.error))
   }
 
-  private func pipeKey(_ pipe: Reference<Pipe>) -> SleepKey {
+  func pipeKey(_ pipe: Reference<Pipe>) -> SleepKey {
     .object(pipe.raw, channel: Self.readinessChannel)
   }
   private func busyKey(_ pipe: Reference<Pipe>) -> SleepKey { .object(pipe.raw, channel: 1) }

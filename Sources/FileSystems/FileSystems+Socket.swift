@@ -91,6 +91,7 @@ extension FileSystems {
         heap[peer].isReceivingShut = true
         heap[peer].isSendingShut = true
         if heap[socket].packetCount > 0 { heap[peer].wasReset = true }
+        signal(peer, .hangUp)
       }
       wakeSocket(peer)
     }
@@ -109,6 +110,7 @@ extension FileSystems {
       if heap[socket].kind != .datagram {
         if receiving { heap[peer].isSendingShut = true }
         if sending { heap[peer].isReceivingShut = true }
+        if sending { signal(peer, receiving ? .hangUp : .input) }
       }
       wakeSocket(peer)
     }
@@ -149,7 +151,7 @@ extension FileSystems {
   }
 
   /// Linux: `unix_writable()`.
-  private func hasRoom(_ socket: Reference<Socket>) -> Bool {
+  func hasRoom(_ socket: Reference<Socket>) -> Bool {
     guard let peer = heap[socket].peer.reference else { return true }
     return heap[peer].queuedCharge * 4 <= heap[socket].sendLimit
   }
@@ -169,6 +171,14 @@ extension FileSystems {
       readinessKey(socket),
       .input.union(.normalInput).union(.output).union(.normalOutput).union(.hangUp).union(.error)
         .union(.peerShut).union(.bandOutput))
+  }
+
+  /// Sends signals that a socket is ready, unless somebody waits for just that.
+  ///
+  /// Linux: `sk_wake_async()`.
+  func signal(_ socket: Reference<Socket>, _ reason: ReadinessReason) {
+    if reason != .output, heap[socket].isReadAwaited { return }
+    tellOwners(readinessKey(socket), reason)
   }
 
   func readinessKey(_ socket: Reference<Socket>) -> SleepKey {

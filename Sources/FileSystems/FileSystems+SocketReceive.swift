@@ -151,7 +151,9 @@ extension FileSystems {
       }
       guard waits else { throw .EAGAIN }
       unlock(socket)
+      heap[socket].isReadAwaited = heap[socket].kind == .stream
       let isAwoken = environment.sleepInterruptibly(on: packetKey(socket))
+      heap[socket].isReadAwaited = false
       lock(socket)
       guard isAwoken || heap[socket].packetCount > 0 else { throw .EINTR }
     }
@@ -188,6 +190,9 @@ extension FileSystems {
     environment.wake(roomKey(peer))
     readinessChanged(
       readinessKey(peer), .output.union(.normalOutput).union(.bandOutput))
+    guard heap[peer].wantsRoomSignal, hasRoom(peer) else { return }
+    heap[peer].wantsRoomSignal = false
+    signal(peer, .output)
   }
 
   private func lock(_ socket: Reference<Socket>) {

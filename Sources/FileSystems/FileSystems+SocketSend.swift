@@ -40,6 +40,7 @@ extension FileSystems {
       files = nil
       done += count
     } while done < byteCount
+    if let peer = heap[socket].peer.reference { signal(peer, .input) }
     return done
   }
 
@@ -63,6 +64,9 @@ extension FileSystems {
       try checkConnection(socket)
       guard let peer = heap[socket].peer.reference else { throw .EPIPE }
       if heap[peer].queuedCharge < heap[socket].sendLimit { return }
+      heap[socket].wantsRoomSignal = true
+      // What was sent so far has to be taken before there is room.
+      signal(peer, .input)
       guard waits else { throw .EAGAIN }
       guard environment.sleepInterruptibly(on: roomKey(socket)) else { throw .EINTR }
     }

@@ -34,7 +34,8 @@ extension FileSystems {
     defer { unlock(pipe) }
     guard try waitForBytes(pipe, waits: waits) else { return 0 }
     var done = 0
-    defer { tellRoom(in: pipe) }
+    let readCount = heap[pipe].readCount
+    defer { tellRoom(in: pipe, since: readCount) }
     while done < byteCount, heap[pipe].byteCount > 0 {
       let piece = firstPiece(of: pipe, byteCount: byteCount - done)
       let memory = TransferMemory.kernel(bytes(of: piece.frame), at: piece.offset)
@@ -95,6 +96,7 @@ extension FileSystems {
         throw error
       }
     }
+    if done > 0 { tellOwners(pipeKey(pipe), .input) }
     return done
   }
 
@@ -147,6 +149,7 @@ extension FileSystems {
     from source: Reference<Pipe>, to target: Reference<Pipe>, byteCount: Int, keeps: Bool
   ) throws(Errno) -> Int {
     var done = 0
+    let readCount = heap[source].readCount
     while done < byteCount, heap[target].room > 0 {
       let skipped = keeps ? done : 0
       guard heap[source].byteCount > skipped else { break }
@@ -161,7 +164,8 @@ extension FileSystems {
         throw error
       }
     }
-    if !keeps { tellRoom(in: source) }
+    if done > 0 { tellOwners(pipeKey(target), .input) }
+    if !keeps { tellRoom(in: source, since: readCount) }
     return done
   }
 
@@ -187,6 +191,7 @@ extension FileSystems {
         throw error
       }
     }
+    if done > 0 { tellOwners(pipeKey(pipe), .input) }
     return done
   }
 

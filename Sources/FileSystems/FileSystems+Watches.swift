@@ -13,7 +13,7 @@ import MemoryUnits
 extension FileSystems {
   private var watchLinks: WatchLinks<Environment.Hardware> { WatchLinks(heap: heap) }
 
-  private func bucket(of key: UInt64) -> Int {
+  func bucket(of key: UInt64) -> Int {
     Int((key ^ (key >> 6) ^ (key >> 32)) & UInt64(FileSystemState.watchBucketCount - 1))
   }
 
@@ -51,6 +51,7 @@ extension FileSystems {
         heap[table].isTriggered = true
         environment.wake(.object(table.raw, channel: Self.readinessChannel))
       case .entry(let entry): noteReady(entry, events)
+      case .signals: continue
       }
     }
   }

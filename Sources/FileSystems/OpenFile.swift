@@ -41,8 +41,8 @@ public struct OpenFile: HeapObject {
   public var flags: OpenFlags
   /// The offset of the next read or write; of a folder, of its next entry.
   public var position: UInt64 = 0
-  /// Who is to be told of it, as a program set it. Linux: `F_SETOWN`.
-  public var owner: Int32 = 0
+  /// Who is to be told of it by signals, as a program set it.
+  public var owner = FileOwner()
   /// Descriptors and calls that hold it.
   public internal(set) var references: UInt32 = 1
 
@@ -52,6 +52,8 @@ public struct OpenFile: HeapObject {
   var attachment: UInt32 = 0
   /// The entries of epoll files that watch it.
   var firstEntry = Link<EventPollEntry>(nil)
+  /// What sends signals of its readiness, where there are changes to watch.
+  var signalWatch = Link<Watch>(nil)
 
   /// The text's frames, chained by their private words; 0 for none.
   var firstTextFrame: UInt32 = 0

@@ -159,6 +159,10 @@ extension FileSystems {
     heap[terminal].takenCount += UInt64(copied)
     environment.wake(outputKey(terminal))
     readinessChanged(terminalKey(terminal), .output.union(.normalOutput))
+    if heap[terminal].wantsRoomSignal, heap[terminal].pendingOutputCount <= 128 {
+      heap[terminal].wantsRoomSignal = false
+      tellOwners(terminalKey(terminal), .output)
+    }
     return copied
   }
 
@@ -176,6 +180,7 @@ extension FileSystems {
         var typed = 0
         while typed < copied {
           guard takesInput(terminal) else {
+            signalInput(terminal)
             if heap[file].flags.contains(.nonBlocking) {
               if done + typed == 0 { throw .EAGAIN }
               return done + typed
@@ -189,6 +194,7 @@ extension FileSystems {
           receive(block.load(UInt8.self, at: typed), terminal)
           typed += 1
         }
+        signalInput(terminal)
         done += copied
         if copied < count { break }
       }

@@ -32,6 +32,10 @@ public struct Socket: HeapObject {
   var wasReset = false
   /// A datagram socket's peer is gone, and nobody was told yet.
   var lostPeer = false
+  /// A task waits for something to read: it needs no signal. Linux: `SOCKWQ_ASYNC_WAITDATA`.
+  var isReadAwaited = false
+  /// Something found no room: a signal tells when there is. Linux: `SOCKWQ_ASYNC_NOSPACE`.
+  var wantsRoomSignal = false
   /// A task takes from the queue: its user memory may have to be read in meanwhile.
   var isBusy = false
   /// What `setsockopt` switched on, a bit for each by its number. Linux: `SO_REUSEADDR`…

@@ -199,6 +199,15 @@ extension FileSystems {
     heap[terminal].lineCount = heap[terminal].inputCount
     finishOutput(terminal)
     inputChanged(terminal)
+    tellOwners(terminalKey(terminal), .input)
+  }
+
+  /// Sends signals that bytes came, where there are no lines; those are told one by one.
+  ///
+  /// Linux: the end of `__receive_buf()`.
+  func signalInput(_ terminal: Reference<Terminal>) {
+    guard !heap[terminal].settings.has(.lines), heap[terminal].pendingCount > 0 else { return }
+    tellOwners(terminalKey(terminal), .input)
   }
 
   // Bytes of the input by their count

@@ -31,8 +31,12 @@ extension FileSystems {
         do throws(Errno) {
           shown = try show(block, copied, terminal, file)
         } catch {
+          heap[terminal].wantsRoomSignal = heap[file].flags.contains(.signalsReadiness)
           if done > 0 { return done }
           throw error
+        }
+        if shown < copied {
+          heap[terminal].wantsRoomSignal = heap[file].flags.contains(.signalsReadiness)
         }
         done += shown
         if shown < count { break }
@@ -102,6 +106,7 @@ extension FileSystems {
     guard heap[terminal].pendingOutputCount > 0 else { return }
     environment.wake(masterInputKey(terminal))
     readinessChanged(masterKey(terminal), .input.union(.normalInput))
+    tellOwners(masterKey(terminal), .input)
   }
 
   func masterInputKey(_ terminal: Reference<Terminal>) -> SleepKey {

@@ -45,6 +45,8 @@ public struct Terminal: HeapObject {
   var lineColumn: UInt32 = 0
   /// Ctrl-S.
   var isStopped = false
+  /// Not all was written: a signal tells when there is room. Linux: `TTY_DO_WRITE_WAKEUP`.
+  var wantsRoomSignal = false
   var outputCount: UInt64 = 0
   var takenCount: UInt64 = 0
 

@@ -5,10 +5,10 @@ import KernelHeap
 import Machine
 import MemoryUnits
 
-/// Somebody who is told when the readiness behind a key changes: a task that polls, or an entry
-/// of an epoll file.
+/// Somebody who is told when the readiness behind a key changes: a task that polls, an entry of
+/// an epoll file, or who is sent signals.
 ///
-/// Linux: `wait_queue_entry_t` of a file's wait queue.
+/// Linux: `wait_queue_entry_t` of a file's wait queue, and `struct fasync_struct`.
 struct Watch: HeapObject {
   static var cacheName: StaticString { "eppoll_entry" }
   static var cacheIndex: Int { 60 }
@@ -17,6 +17,8 @@ struct Watch: HeapObject {
   enum Owner: BitwiseCopyable {
     case table(Reference<PollTable>)
     case entry(Reference<EventPollEntry>)
+    /// The owner of the open file, by signals.
+    case signals(descriptor: UInt32)
   }
 
   let key: UInt64

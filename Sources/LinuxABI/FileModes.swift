@@ -110,7 +110,7 @@ public struct OpenFlags: FlagSet, BitwiseCopyable, Sendable {
 
   /// The flags that `fcntl(F_SETFL)` changes.
   public static var settable: Self {
-    append.union(nonBlocking).union(direct).union(noAccessTime).union(signalsReadiness)
+    append.union(nonBlocking).union(direct).union(noAccessTime)
   }
 }
 

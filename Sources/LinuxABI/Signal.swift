@@ -42,6 +42,7 @@ public struct Signal: Equatable, Sendable, BitwiseCopyable {
   public static var SIGVTALRM: Self { Self(26) }
   public static var SIGPROF: Self { Self(27) }
   public static var SIGWINCH: Self { Self(28) }
+  public static var SIGIO: Self { Self(29) }
   public static var SIGSYS: Self { Self(31) }
 
   /// Whether each that is sent comes, in order, with its value. Linux: `SIGRTMIN` and above.

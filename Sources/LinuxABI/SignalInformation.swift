@@ -77,6 +77,11 @@ public struct SignalFileRecord: Sendable, BitwiseCopyable {
       address = information.first
       return
     }
+    if information.isOfFile {
+      band = UInt32(truncatingIfNeeded: information.first)
+      descriptor = Int32(truncatingIfNeeded: information.second)
+      return
+    }
     if code == SignalInformation.fromTimer {
       timer = information.sender
       overruns = information.user

@@ -163,4 +163,14 @@ public enum DeviceRequest: UInt32, Sendable, BitwiseCopyable {
   case keepOnExecute = 0x5450
   /// Linux: `FIOCLEX`.
   case closeOnExecute = 0x5451
+  /// Linux: `FIOASYNC`.
+  case setSignalsReadiness = 0x5452
+  /// Linux: `FIOSETOWN`.
+  case setSocketOwner = 0x8901
+  /// Linux: `SIOCSPGRP`.
+  case setSocketGroup = 0x8902
+  /// Linux: `FIOGETOWN`.
+  case getSocketOwner = 0x8903
+  /// Linux: `SIOCGPGRP`.
+  case getSocketGroup = 0x8904
 }

@@ -14,7 +14,9 @@ extension Kernel {
     case duplicate = 0
     case getDescriptorFlags, setDescriptorFlags, getStatusFlags, setStatusFlags
     case getLock, setLock, setLockWaiting
-    case setOwner, getOwner, setSignal, getSignal, setExtendedOwner, getExtendedOwner
+    case setOwner, getOwner, setSignal, getSignal
+    case setExtendedOwner = 15
+    case getExtendedOwner, getOwnerUsers
     case getOpenFileLock = 36
     case setOpenFileLock, setOpenFileLockWaiting
     case setLease = 1024
@@ -40,7 +42,12 @@ extension Kernel {
     }
     guard heap[file].behaviour != .pathOnly else { throw .EBADF }
     return try withFile(call.first) { (file) throws(Errno) in
-      try control(file, command, call.third)
+      if command == .setStatusFlags {
+        let wanted = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
+        try setFlags(of: file, descriptor: call.first, to: wanted)
+        return 0
+      }
+      return try control(file, command, call.third)
     }
   }
 
@@ -57,13 +64,6 @@ extension Kernel {
     _ file: Reference<OpenFile>, _ command: Control?, _ argument: UInt64
   ) throws(Errno) -> UInt64 {
     switch command {
-    case .setStatusFlags:
-      let wanted = OpenFlags(rawValue: UInt32(truncatingIfNeeded: argument))
-      var flags = heap[file].flags
-      flags.subtract(.settable)
-      flags.formUnion(wanted.intersection(.settable))
-      heap[file].flags = flags
-      return 0
     case .getLock: return try findLock(file, processLock(file), argument, isOfProcess: true)
     case .getOpenFileLock:
       return try findLock(file, LockRequest(of: file), argument, isOfProcess: false)
@@ -74,11 +74,11 @@ extension Kernel {
       guard process == 0 else { throw .EINVAL }
       return try setLock(
         file, LockRequest(of: file), argument, waits: command == .setOpenFileLockWaiting)
-    case .setOwner:
-      heap[file].owner = Int32(truncatingIfNeeded: argument)
+    case .setOwner, .setExtendedOwner, .setSignal, .getExtendedOwner, .getOwnerUsers:
+      try controlOwner(file, command, argument)
       return 0
-    case .getOwner: return UInt64(bitPattern: Int64(heap[file].owner))
-    case .getSignal: return 0
+    case .getOwner: return UInt64(bitPattern: Int64(owner(of: file)))
+    case .getSignal: return UInt64(heap[file].owner.signal)
     case .getLease: return 2  // F_UNLCK
     case .setPipeSize: return try fileSystems.setPipeSize(of: file, argument)
     case .getPipeSize: return try fileSystems.pipeSize(of: file)
@@ -86,6 +86,19 @@ extension Kernel {
       try fileSystems.addSeals(UInt32(truncatingIfNeeded: argument), to: file)
       return 0
     case .getSeals: return UInt64(try fileSystems.seals(of: file))
+    default: throw .EINVAL
+    }
+  }
+
+  private func controlOwner(
+    _ file: Reference<OpenFile>, _ command: Control?, _ argument: UInt64
+  ) throws(Errno) {
+    switch command {
+    case .setOwner: try setOwner(of: file, to: Int32(truncatingIfNeeded: argument))
+    case .setExtendedOwner: try setExtendedOwner(of: file, at: argument)
+    case .setSignal: try setSignal(of: file, to: argument)
+    case .getExtendedOwner: try storeExtendedOwner(of: file, at: argument)
+    case .getOwnerUsers: try storeOwnerUsers(of: file, at: argument)
     default: throw .EINVAL
     }
   }

@@ -267,14 +267,26 @@ extension Kernel {
 
   /// Linux: `ioctl`.
   func controlDevice(_ call: CallArguments) throws(Errno) -> UInt64 {
-    let file = try file(call.first)
     let number = UInt32(truncatingIfNeeded: call.second)
-    guard let request = DeviceRequest(rawValue: number) else {
-      return try withFile(call.first) { (file) throws(Errno) in
+    return try withFile(call.first) { (file) throws(Errno) in
+      guard let request = DeviceRequest(rawValue: number) else {
         guard let done = try controlBuffer(file, number, at: call.third) else { throw .ENOTTY }
         return done
       }
+      if request == .openPseudoTerminalPeer {
+        let flags = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
+        return try enter(
+          fileSystems.openPeer(of: file, flags: flags),
+          closesOnExecute: flags.contains(.closeOnExecute))
+      }
+      try control(file, request, call)
+      return 0
     }
+  }
+
+  private func control(
+    _ file: Reference<OpenFile>, _ request: DeviceRequest, _ call: CallArguments
+  ) throws(Errno) {
     switch request {
     case .readableByteCount where !fileSystems.isTerminal(file):
       try store(fileSystems.readableByteCount(of: file), at: call.third)
@@ -285,19 +297,17 @@ extension Kernel {
       } else {
         heap[file].flags.subtract(.nonBlocking)
       }
+    case .setSignalsReadiness:
+      try setSignalsReadiness(of: file, descriptor: call.first, at: call.third)
+    case .setSocketOwner, .setSocketGroup:
+      guard heap[file].behaviour == .socket else { throw .ENOTTY }
+      try setOwner(of: file, to: load(at: call.third))
+    case .getSocketOwner, .getSocketGroup:
+      guard heap[file].behaviour == .socket else { throw .ENOTTY }
+      try store(owner(of: file), at: call.third)
     case .closeOnExecute: try setClosesOnExecute(call.first, true)
     case .keepOnExecute: try setClosesOnExecute(call.first, false)
-    case .openPseudoTerminalPeer:
-      let flags = OpenFlags(rawValue: UInt32(truncatingIfNeeded: call.third))
-      return try enter(
-        fileSystems.openPeer(of: file, flags: flags),
-        closesOnExecute: flags.contains(.closeOnExecute))
-    default:
-      return try withFile(call.first) { (file) throws(Errno) in
-        try fileSystems.control(file, request, memory(call.third), call.third)
-        return 0
-      }
+    default: try fileSystems.control(file, request, memory(call.third), call.third)
     }
-    return 0
   }
 }

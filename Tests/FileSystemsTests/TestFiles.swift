@@ -139,6 +139,9 @@ struct TestEnvironment: FileEnvironment {
   func send(_ signal: Signal, toLeaderOf session: UInt32) {
     host.sentSignals.append("\(signal.number) to leader \(session)")
   }
+  func sendReadiness(of descriptor: UInt32, _ reason: ReadinessReason, to owner: FileOwner) {
+    host.sentSignals.append("\(reason) of \(descriptor) to \(owner.number)")
+  }
   func isIgnored(_ signal: Signal) -> Bool { false }
   func setTerminal(_ terminal: Reference<Terminal>?) { host.terminal = terminal?.raw ?? 0 }
   func clearTerminal(ofSession session: UInt32) { host.terminal = 0 }

@@ -46,7 +46,7 @@ struct CoveragePage {
     "mlock2": "makes the pages resident; a file's may be dropped again",
     "clone": "no namespaces (EINVAL)",
     "clone3": "no namespaces, no control groups (EINVAL)",
-    "fcntl": "no signals of readiness (O_ASYNC is kept, and sends none), no leases (EINVAL)",
+    "fcntl": "no leases (EINVAL)",
     "preadv2": "no RWF_NOWAIT, no RWF_ATOMIC (EOPNOTSUPP)",
     "pwritev2": "no RWF_NOWAIT, no RWF_ATOMIC (EOPNOTSUPP)",
     "sched_setattr": "no deadlines (EINVAL); real-time tasks wait for their turn as others do",

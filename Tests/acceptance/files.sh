@@ -17,7 +17,7 @@ not_ok() { # NAME REASON
   failures=$((failures + 1))
 }
 
-for program in files locks sockets splice calls; do
+for program in files locks sockets splice readiness calls; do
   name="$program.c prints what it prints on Linux"
   if ! gcc -O1 -w -static -pthread -o "$program" "$root/Tests/programs/$program.c"; then
     not_ok "$name" "it cannot be compiled"
