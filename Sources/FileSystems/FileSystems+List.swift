@@ -158,6 +158,11 @@ extension FileSystems {
         }
         offset = entry.end
         guard base + UInt64(entry.offset) >= position else { continue }
+        guard entry.inode == 0 || isName(entry, in: block) else {
+          // What comes before it is told first.
+          guard listing.byteCount > 0 else { throw .EIO }
+          return base + UInt64(entry.offset)
+        }
         if entry.inode != 0,
           !listing.add(
             inode: UInt64(entry.inode), next: base + UInt64(entry.end), kind: entry.entryKind,
@@ -170,6 +175,18 @@ extension FileSystems {
       position = base + 4096
     }
     return position
+  }
+
+  /// Whether programs can be told a name: one that is empty would lead them to where they are.
+  ///
+  /// Linux: `verify_dirent_name()`.
+  private func isName(_ entry: Ext2Entry, in block: MemoryBlock) -> Bool {
+    guard entry.nameLength > 0 else { return false }
+    for index in 0..<entry.nameLength {
+      let byte: UInt8 = block.load(UInt8.self, at: entry.nameOffset + index)
+      if byte == PathText.slash { return false }
+    }
+    return true
   }
 
   /// Lists /dev or its empty folder; positions are entries, from 0.

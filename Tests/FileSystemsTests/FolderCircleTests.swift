@@ -96,6 +96,24 @@ import Testing
     }
   }
 
+  @Test(arguments: [UInt8(0), 0x2F]) func `a name that is empty or has a slash is not listed`(
+    damage: UInt8
+  ) throws {
+    let image = try DiskImage()
+    try image.write("good", [1])
+    try image.write("word", [2])
+    var disk = try image.pack(mebibytes: 2)
+    for place in stride(from: 0, to: disk.count - 16, by: 4)
+    where disk[place + 6..<place + 12].elementsEqual([4, 1] + Array("word".utf8)) {
+      if damage == 0 { disk[place + 6] = 0 } else { disk[place + 9] = damage }
+    }
+    try TestFiles.run(disk: disk) { test in
+      try test.files.mountRoot()
+      #expect(throws: Errno.EIO) { _ = try test.entries("/") }
+      #expect(try test.contents("/good") == [1])
+    }
+  }
+
   @Test func `what held the folders above is given back`() throws {
     let disk = try Self.makeImage(leading: [("yyy", "b"), ("ccc", "x")])
     try TestFiles.run(disk: disk) { test in
