@@ -140,6 +140,7 @@ extension AddressSpaces {
         return try noteWrite(to: leaf.frame, of: file, heap[fault.area].index(of: fault.page))
       }
       cursor.protect(userRights(heap[fault.area].protection))
+      memory.value.reuseCount &+= 1
       machine.flush(.page(page))
       record(.faultMakeWritable, frame: leaf.frame.value, value: fault.address.value)
       return .done
@@ -150,6 +151,7 @@ extension AddressSpaces {
     {
       frames.table[leaf.frame].flags.insert(.exclusive)
       cursor.protect(userRights(heap[fault.area].protection))
+      memory.value.reuseCount &+= 1
       machine.flush(.page(page))
       record(.faultReuse, frame: leaf.frame.value, value: fault.address.value)
       return .done

@@ -2,6 +2,7 @@
 
 import KernelHeap
 import MemoryUnits
+import PageFrames
 
 /// What all address spaces of a machine share.
 public struct MemoryState: BitwiseCopyable {
@@ -40,6 +41,12 @@ public struct MemoryState: BitwiseCopyable {
   /// File pages that reclaim looked at, and took. Linux: `pgscan_file`, `pgsteal_file`.
   public var scannedCount: UInt64 = 0
   public var stolenCount: UInt64 = 0
+  /// Pages that reclaim began to write, and how often somebody had to reclaim, by the zone that
+  /// memory was wanted of, movable memory last. Linux: `nr_vmscan_write`, `allocstall_`.
+  public var reclaimWriteCount: UInt64 = 0
+  public private(set) var stallCounts = InlineArray<5, UInt64>(repeating: 0)
+  /// Writes that found a copy of theirs alone. Linux: `pgreuse`.
+  public internal(set) var reuseCount: UInt64 = 0
   /// Frames whose contents were moved, and those that could not be.
   public internal(set) var migration = MigrationCounts()
   /// What compaction counts and remembers.
@@ -52,5 +59,11 @@ public struct MemoryState: BitwiseCopyable {
   public init(zeroFrame: PageFrameNumber, kernelRoot: PageFrameNumber) {
     self.zeroFrame = zeroFrame
     self.kernelRoot = kernelRoot
+  }
+
+  /// Counts that somebody reclaims memory before an allocation. Linux: `ALLOCSTALL`.
+  public mutating func countStall(_ shortfall: Shortfall) {
+    let place = shortfall.mobility == .movable ? ZoneKind.count : shortfall.zoneLimit.index
+    stallCounts[place] &+= 1
   }
 }

@@ -77,7 +77,7 @@ extension FileSystems {
     node("nr_writeback_temp", 0, indent, &writer)
     node("nr_shmem", shared, indent, &writer)
     writeHugeNodeStatistics(indent, to: &writer)
-    node("nr_vmscan_write", 0, indent, &writer)
+    node("nr_vmscan_write", Int(memory.reclaimWriteCount), indent, &writer)
     node("nr_vmscan_immediate_reclaim", 0, indent, &writer)
     node("nr_dirtied", Int(memory.dirtiedCount), indent, &writer)
     node("nr_written", Int(memory.writtenCount), indent, &writer)
@@ -112,8 +112,19 @@ extension FileSystems {
     value("pgpgout", Int(counts.writtenSectors / 2), &writer)
     value("pswpin", 0, &writer)
     value("pswpout", 0, &writer)
-    for kind in 0..<ZoneKind.count { writeZoneEvent("allocstall_", kind, 0, &writer) }
-    for kind in 0..<ZoneKind.count { writeZoneEvent("pgskip_", kind, 0, &writer) }
+    var freed: UInt64 = 0
+    writeZoneEvents("pgalloc_", movable: 0, &writer) { kind in
+      let statistics = frames.statistics(of: kind)
+      freed += statistics.freedCount
+      return statistics.allocatedCount
+    }
+    let stalls = memory.stallCounts
+    writeZoneEvents("allocstall_", movable: stalls[ZoneKind.count], &writer) { kind in
+      kind == .normal
+        ? stalls[kind.index] + stalls[ZoneKind.highMemory.index] : stalls[kind.index]
+    }
+    writeZoneEvents("pgskip_", movable: 0, &writer) { _ in 0 }
+    value("pgfree", Int(freed), &writer)
     value("pgactivate", 0, &writer)
     value("pgdeactivate", 0, &writer)
     value("pglazyfree", 0, &writer)
@@ -121,7 +132,7 @@ extension FileSystems {
     value("pgmajfault", Int(memory.majorFaultCount), &writer)
     value("pglazyfreed", 0, &writer)
     value("pgrefill", 0, &writer)
-    value("pgreuse", 0, &writer)
+    value("pgreuse", Int(memory.reuseCount), &writer)
     value("pgsteal_kswapd", 0, &writer)
     value("pgsteal_direct", Int(memory.stolenCount), &writer)
     value("pgsteal_khugepaged", 0, &writer)
@@ -137,7 +148,7 @@ extension FileSystems {
 
   private func writeRareEvents(to writer: inout TextWriter<Environment>) {
     value("pginodesteal", 0, &writer)
-    value("slabs_scanned", 0, &writer)
+    value("slabs_scanned", Int(environment.activity.scannedObjectCount), &writer)
     value("kswapd_inodesteal", 0, &writer)
     value("kswapd_low_wmark_hit_quickly", 0, &writer)
     value("kswapd_high_wmark_hit_quickly", 0, &writer)
@@ -185,18 +196,27 @@ extension FileSystems {
     value("cma_alloc_fail", failed, &writer)
   }
 
-  private func writeZoneEvent(
-    _ name: StaticString, _ zone: Int, _ count: Int, _ writer: inout TextWriter<Environment>
+  /// A counter of each zone, that of high memory left out, which 64-bit machines have not, and of
+  /// the one for movable memory, which has no frames of its own here.
+  private func writeZoneEvents(
+    _ name: StaticString, movable: UInt64, _ writer: inout TextWriter<Environment>,
+    _ count: (ZoneKind) -> UInt64
   ) {
-    let kind = ZoneKind(index: zone)
-    guard kind != .highMemory else { return }
-    writer.put(name)
-    switch kind {
-    case .dma: writer.put("dma ")
-    case .dma32: writer.put("dma32 ")
-    default: writer.put("normal ")
+    for index in 0..<ZoneKind.count {
+      let kind = ZoneKind(index: index)
+      guard kind != .highMemory else { continue }
+      writer.put(name)
+      switch kind {
+      case .dma: writer.put("dma ")
+      case .dma32: writer.put("dma32 ")
+      default: writer.put("normal ")
+      }
+      writer.put(count(kind))
+      writer.put("\n")
     }
-    writer.put(UInt64(count))
+    writer.put(name)
+    writer.put("movable ")
+    writer.put(movable)
     writer.put("\n")
   }
 

@@ -83,6 +83,8 @@ public struct KernelActivity: BitwiseCopyable {
   public var threadLimit: UInt32 = 0
   /// Processes that were killed for their memory. Linux: `OOM_KILL`.
   public var memoryKillCount: UInt64 = 0
+  /// Objects that shrinkers looked at. Linux: `SLABS_SCANNED`.
+  public var scannedObjectCount: UInt64 = 0
 
   public init() {}
 }

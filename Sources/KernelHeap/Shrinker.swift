@@ -18,6 +18,8 @@ public protocol Shrinker {
 public struct ShrinkerState: BitwiseCopyable, Sendable {
   /// Objects that were to be looked at and were not.
   public private(set) var deferredCount = 0
+  /// Objects that were ever looked at. Linux: `slabs_scanned`.
+  public private(set) var scannedCount: UInt64 = 0
 
   public init() {}
 
@@ -43,6 +45,7 @@ public struct ShrinkerState: BitwiseCopyable, Sendable {
       looked += count
       missing -= count
     }
+    scannedCount &+= UInt64(looked)
     deferredCount = min(max(deferred + share - looked, 0), 2 * freeable)
     return freed
   }

@@ -83,6 +83,7 @@ extension BuddyLists {
   mutating func take(
     from first: PageFrameNumber, to end: PageFrameNumber, in table: FrameTable
   ) {
+    placedCount &+= UInt64((end - first).value)
     var frame = first
     while frame < end {
       guard let block = freeBlock(around: frame, in: table) else {

@@ -44,6 +44,9 @@ struct BuddyLists: BitwiseCopyable {
 
   /// What the lists know of their zone's marks.
   var boost = WatermarkBoost()
+  /// Frames ever taken past the CPUs' lists by who uses them, and those taken at their places.
+  private(set) var takenCount: UInt64 = 0
+  var placedCount: UInt64 = 0
   /// The frames of page blocks of high atomic mobility. Linux: `nr_reserved_highatomic`.
   var highAtomicPageCount = PageCount.zero
 
@@ -180,6 +183,12 @@ struct BuddyLists: BitwiseCopyable {
     if mobility != .isolated { freePageCount = PageCount(freePageCount.value + count) }
     let place = Int(mobility.rawValue) - Mobility.requestCount
     setAside[place] = PageCount(setAside[place].value + count)
+  }
+
+  /// Counts a block that goes to who uses it, and not to a CPU's list.
+  mutating func count(taken block: PageFrameNumber?, _ order: Order) -> PageFrameNumber? {
+    if block != nil { takenCount &+= UInt64(order.pageCount.value) }
+    return block
   }
 
   /// Keeps the first frames of a block that is off its list; the others go back as the largest

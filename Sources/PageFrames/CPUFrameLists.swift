@@ -28,6 +28,8 @@ struct CPUZoneLists: BitwiseCopyable {
   private var room: Int32 = 0
 
   var frameCount: Int { Int(high &- room) }
+  /// Frames ever taken by who uses them. Linux: `PGALLOC`, in part.
+  private(set) var takenCount: UInt64 = 0
   /// The list that blocks were given back from last.
   private var lastDrained = 0
 
@@ -99,6 +101,7 @@ struct CPUZoneLists: BitwiseCopyable {
   ) -> PageFrameNumber? {
     guard let frame = lists[Self.list(order, mobility)].pop(in: table) else { return nil }
     room &+= 1 &<< Int32(order.value)
+    takenCount &+= 1 &<< UInt64(order.value)
     return frame
   }
 

@@ -83,7 +83,10 @@ extension PageFrames {
       guard
         let run = lists.allocateRun(
           request.order, mobility, rules, &mode, atMost: max(wanted, 1), in: table)
-      else { return lists.takeKept(request.order, rules, in: table) }
+      else {
+        return lists.count(
+          taken: lists.takeKept(request.order, rules, in: table), request.order)
+      }
       let kind = lists.zone
       var missing = wanted - run.count
       if run.count > 1 { cpuLists.append(run.withoutFirst, list, kind, in: table) }
@@ -95,7 +98,7 @@ extension PageFrames {
         missing -= more.count
       }
       if isShort { lists.keep(run.first, request.order, ofManaged: zone.managed, in: table) }
-      return run.first
+      return lists.count(taken: run.first, request.order)
     }
   }
 
@@ -108,14 +111,15 @@ extension PageFrames {
       guard zone.maySpare(request, rules, mobility, of: lists.counts) else { return nil }
       let isShort = rules.contains(.highAtomic) && zone.isBelowLow(request, lists.counts)
       if isShort, let kept = lists.takeSmallest(request.order, .highAtomic, in: table) {
-        return kept
+        return lists.count(taken: kept, request.order)
       }
       var mode = FallbackMode.own
       guard let block = lists.allocate(request.order, mobility, rules, &mode, in: table) else {
-        return lists.takeKept(request.order, rules, in: table)
+        return lists.count(
+          taken: lists.takeKept(request.order, rules, in: table), request.order)
       }
       if isShort { lists.keep(block, request.order, ofManaged: zone.managed, in: table) }
-      return block
+      return lists.count(taken: block, request.order)
     }
   }
 }

@@ -26,6 +26,9 @@ public struct ZoneStatistics: Sendable, BitwiseCopyable {
   public let highAtomic: PageCount
   /// In the zone's lists, of contiguous areas. Linux: `nr_free_cma`.
   public let freeContiguous: PageCount
+  /// Frames ever allocated and, those of the boot included, freed. Linux: `PGALLOC`, `PGFREE`.
+  public let allocatedCount: UInt64
+  public let freedCount: UInt64
   /// By the highest zone a request may use. Linux: `protection`.
   public let reserves: PerZone
   /// Linux: `batch` and `high` of `pagesets`.
@@ -38,22 +41,33 @@ extension PageFrames {
   public func statistics(of kind: ZoneKind) -> ZoneStatistics {
     let zone = state.value.zones[kind.index]
     var (cached, batch, high) = (0, 0, 0)
+    var allocated: UInt64 = 0
     for cpu in 0..<state.value.cpuCount {
       state.value.cpus[cpu].withLock { (lists: inout CPUFrameLists) in
+        allocated &+= lists.zones[kind.index].takenCount
         cached += Int(lists.zones[kind.index].frameCount)
         batch = Int(lists.zones[kind.index].batch)
         high = Int(lists.zones[kind.index].high)
       }
     }
-    let (counts, highAtomic) = zone.lists.withLock { (lists: inout BuddyLists) in
-      (lists.counts, lists.highAtomicPageCount)
+    let (counts, highAtomic, taken, placed, isolated) = zone.lists.withLock {
+      (lists: inout BuddyLists) in
+      (
+        lists.counts, lists.highAtomicPageCount, lists.takenCount, lists.placedCount,
+        lists.isolatedCount
+      )
     }
+    allocated &+= taken
+    // What was freed is what has been taken since, and what has not.
+    let free = UInt64(counts.total.value + isolated.value + cached)
+    let freed = allocated &+ placed &+ free
     return ZoneStatistics(
       kind: kind, first: zone.first,
       spanned: zone.present.value == 0 ? .zero : zone.end - zone.first, present: zone.present,
       managed: zone.managed, free: counts.total, cached: PageCount(cached),
       watermarks: zone.watermarks, boost: counts.boost, highAtomic: highAtomic,
-      freeContiguous: counts.contiguous, reserves: zone.reserves, cpuBatch: batch,
+      freeContiguous: counts.contiguous, allocatedCount: allocated, freedCount: freed,
+      reserves: zone.reserves, cpuBatch: batch,
       cpuHigh: high)
   }
 

@@ -97,6 +97,8 @@ extension Kernel: ProcessEnvironment {
     activity.lastIdentifier = state.value.lastIdentifier
     activity.threadLimit = UInt32(taskLimit)
     activity.memoryKillCount = state.value.memoryKillCount
+    activity.scannedObjectCount =
+      state.value.shrinkers.inodes.scannedCount + state.value.shrinkers.heap.scannedCount
     return activity
   }
 

@@ -46,6 +46,7 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
   ///
   /// Linux: `shrink_node()`.
   public func freeFilePages(for shortfall: Shortfall) -> PageCount {
+    environment.memory.value.countStall(shortfall)
     record(.reclaimBegan, detail: UInt16(shortfall.zoneLimit.rawValue), value: UInt64(Self.batch))
     var freed = dropPages(for: shortfall)
     while freed == 0, environment.memory.value.writebackPageCount > .zero {
@@ -91,8 +92,10 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
       let file = Link<CachedFile>(raw: descriptor.owner).reference
     else { return 0 }
     let last = descriptor.index + UInt64(Self.batch - 1)
-    return spaces.startWriteBack(
+    let started = spaces.startWriteBack(
       of: file, from: descriptor.index, through: last, atMost: Self.batch, .idle)
+    environment.memory.value.reclaimWriteCount &+= UInt64(started)
+    return started
   }
 
   /// Drops a page unless it is busy, changed, held by somebody, or was used of late.

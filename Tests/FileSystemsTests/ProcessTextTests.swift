@@ -214,6 +214,25 @@ import Testing
     }
   }
 
+  @Test func `reclaim shows in vmstat: stalls, what was looked at, taken and written`() throws {
+    let scratch = try ScratchDisk.make(mebibytes: 16)
+    _ = try TestFiles.runScratch(scratch, frameCount: 1024) { test in
+      let before = try values(test, "/proc/vmstat")
+      for name in ["a", "b"] { try test.create(name, [UInt8](repeating: 1, count: 3 << 20)) }
+      for name in ["a", "b"] { _ = try test.contents(test.name(name)) }
+      let after = try values(test, "/proc/vmstat")
+      for name in [
+        "allocstall_movable", "pgscan_direct", "pgscan_file", "pgsteal_direct", "pgsteal_file",
+        "nr_vmscan_write", "pgalloc_dma", "pgfree",
+      ] {
+        #expect(after[name]! > before[name]!, "\(name)")
+      }
+      #expect(after["pgalloc_normal"] == 0 && after["pgalloc_movable"] == 0)
+      test.host.activity.scannedObjectCount = 77
+      #expect(try values(test, "/proc/vmstat")["slabs_scanned"] == 77)
+    }
+  }
+
   @Test func `file-nr counts open files, and each open file has its facts`() throws {
     try run { test in
       let before = try test.text("/proc/sys/fs/file-nr")

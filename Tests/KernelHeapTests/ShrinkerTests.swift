@@ -31,6 +31,7 @@ struct ShrinkerTests {
     // 10,000 >> 5 = 312, times 4 / 2 = 624: four batches of 128, and 112 for later.
     #expect(state.shrink(hoard, priority: 5) == 512)
     #expect(hoard.asked == [128, 128, 128, 128] && state.deferredCount == 112)
+    #expect(state.scannedCount == 512)
   }
 
   @Test func `what waited comes with the next call`() {

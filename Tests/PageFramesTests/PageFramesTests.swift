@@ -37,6 +37,41 @@ import Testing
     try test.frames.checkInvariants()
   }
 
+  @Test func `what was ever allocated and freed is counted, by whichever way it went`() throws {
+    let test = try FrameMachine(frameCount: 4096)
+    func counts() -> (allocated: UInt64, freed: UInt64) {
+      let statistics = test.frames.statistics(of: .dma)
+      return (statistics.allocatedCount, statistics.freedCount)
+    }
+    let start = counts()
+    // Of the boot.
+    #expect(start.freed - start.allocated == UInt64(test.frames.managedPageCount.value))
+    var expected: UInt64 = 0
+    for order: UInt8 in [0, 0, 1, 3, 4, 9] {
+      for _ in 0..<40 {
+        let block = try test.frames.allocate(FrameRequest(order: Order(order)))
+        expected += 1 << UInt64(order)
+        #expect(counts() == (start.allocated + expected, start.freed + expected - 1 << order))
+        test.frames.free(block)
+        #expect(counts() == (start.allocated + expected, start.freed + expected))
+      }
+    }
+    let many = test.exhaust(FrameRequest(urgency: .reserve))
+    expected += UInt64(many.count)
+    #expect(counts().allocated == start.allocated + expected)
+    test.free(many)
+    test.frames.drainCPULists()
+    #expect(counts() == (start.allocated + expected, start.freed + expected))
+    // At their place: allocated by nobody's count, and freed like others. Linux: the same.
+    let range = FrameRange(first: PageFrameNumber(1024), count: PageCount(512))
+    try test.frames.isolate(range)
+    let row = try test.frames.takeIsolated(range, kind: .plain)
+    test.frames.endIsolation(of: range)
+    #expect(counts() == (start.allocated + expected, start.freed + expected))
+    test.frames.free(row)
+    #expect(counts() == (start.allocated + expected, start.freed + expected + 512))
+  }
+
   @Test func `zeroed frames are zero and others are left alone`() throws {
     let test = try FrameMachine(frameCount: 512, initialContent: .garbage)
     let block = try test.frames.allocate(FrameRequest(order: Order(2), content: .zeroed))

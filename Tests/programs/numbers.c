@@ -104,6 +104,13 @@ static void take(void) {
   for (long i = 0; i < 8 * MIB; i += 4096) anonymous[i] = 1;
 }
 static void give(void) { munmap(anonymous, 8 * MIB); }
+static void write_again(void) {
+  take();
+  if (!fork()) _exit(0);
+  wait(0);
+  anonymous[0] = 2;
+  give();
+}
 static void share(void) {
   shared = mmap(0, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   for (long i = 0; i < 4 * MIB; i += 4096) shared[i] = 1;
@@ -222,7 +229,10 @@ static void memory(void) {
         {MEMORY, "Active", 0, MANY}, {EVENTS, "nr_anon_pages", 2048, 2100},
         {EVENTS, "pgfault", 2048, 2200}, {EVENTS, "nr_free_pages", -2300, -1980});
   // Some stay at hand of the processor.
-  AFTER(give(), {MEMORY, "MemFree", 4000, 9000}, {MEMORY, "AnonPages", -8300, -8192});
+  AFTER(give(), {MEMORY, "MemFree", 4000, 9000}, {MEMORY, "AnonPages", -8300, -8192},
+        {EVENTS, "pgfree", 2048, 2300});
+  AFTER((take(), give()), {EVENTS, "pgalloc_dma32", 2048, 2400}, {EVENTS, "pgfree", 2048, 2400});
+  AFTER(write_again(), {EVENTS, "pgreuse", 1, 100});
   AFTER(take(), {STATUS, "VmSize", 8192, 8300}, {STATUS, "VmData", 8192, 8300},
         {STATUS, "VmRSS", 8192, 8300}, {STATUS, "RssAnon", 8192, 8300}, {STATM, "#0", 2048, 2100},
         {STATM, "#1", 2048, 2100}, {STATM, "#5", 2048, 2100}, {STAT, ")22", 2048, 2100});
