@@ -46,8 +46,10 @@ public struct CachedFile: HeapObject {
   public internal(set) var dirtiedAt = VirtualTime.zero
   var nextDirty = Link<CachedFile>(nil)
   var previousDirty = Link<CachedFile>(nil)
-  /// A transfer to the disk failed, and nobody was told yet. Linux: `AS_EIO`.
-  var hasWriteError = false
+  /// Transfers to the disk that failed, and up to where those were told who map it and are all
+  /// told at once. Linux: `wb_err`.
+  public var writeErrors = WriteErrors()
+  var toldMappings = WriteErrorMark()
 
   /// Of a buffer in a row: its frames, and the contiguous area that they go back to.
   var range = FrameRange(first: PageFrameNumber(0), count: .zero)

@@ -90,20 +90,27 @@ extension AddressSpaces {
     heap[file].writebackCount -= PageCount(1)
     memory.value.writebackPageCount -= PageCount(1)
     memory.value.writtenCount += 1
-    if !succeeded { heap[file].hasWriteError = true }
+    if !succeeded { heap[file].writeErrors.note() }
     environment.wake(.frame(frame))
     _ = frames.release(frame)
     if heap[file].writebackCount == .zero { environment.wake(Self.writtenKey(file)) }
     releaseThrottled()
   }
 
-  /// Whether writing failed since somebody last looked, who is told once.
+  /// Whether writing failed since a mark, which moves on.
   ///
-  /// Linux: `filemap_check_errors()`.
-  public func takeWriteError(of file: Reference<CachedFile>) -> Bool {
-    guard heap[file].hasWriteError else { return false }
-    heap[file].hasWriteError = false
-    return true
+  /// Linux: `errseq_check_and_advance()` of `wb_err`.
+  public func takeWriteError(
+    of file: Reference<CachedFile>, since mark: inout WriteErrorMark
+  ) -> Bool {
+    heap[file].writeErrors.take(since: &mark)
+  }
+
+  /// Whether writing failed since somebody last asked who maps the file.
+  public func takeWriteErrorOfMappings(of file: Reference<CachedFile>) -> Bool {
+    var mark = heap[file].toldMappings
+    defer { heap[file].toldMappings = mark }
+    return takeWriteError(of: file, since: &mark)
   }
 
   /// Waits until the contents of a frame are neither on their way in nor out.

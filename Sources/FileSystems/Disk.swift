@@ -19,6 +19,8 @@ struct Disk: BitwiseCopyable {
   /// Inodes without name and user, and how many tasks are freeing one.
   var firstOrphan = Link<Inode>(nil)
   var reapingCount: UInt32 = 0
+  /// Transfers to it that failed. Linux: `s_wb_err`.
+  var writeErrors = WriteErrors()
   /// Flushes under way, and those that ended and failed, ever.
   var flushesInFlight: UInt32 = 0
   var flushCount: UInt32 = 0

@@ -105,6 +105,7 @@ extension FileSystems {
     case .write:
       note(.diskWriteCompleted, request)
       state.value.disks[Int(request.disk)].writesInFlight -= 1
+      if !succeeded { state.value.disks[Int(request.disk)].writeErrors.note() }
       guard let file = request.file.reference else { break }
       for offset in 0..<Int(request.pageCount) {
         spaces.writeCompleted(

@@ -124,7 +124,7 @@ extension FileSystems {
   private func diskSynchronizeAllPages(of disk: Int) throws(Errno) {
     if let device = state.value.disks[disk].device.reference {
       spaces.writeAndWait(for: device)
-      if spaces.takeWriteError(of: device) { throw .EIO }
+      if heap[device].writeErrors.isUntold { throw .EIO }
     }
     try flush(disk: disk)
   }

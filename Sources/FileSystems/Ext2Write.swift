@@ -82,14 +82,14 @@ extension FileSystems {
   /// Writes what of a file is in memory only, and waits for it: data, then what leads to them,
   /// then the device's own cache.
   ///
-  /// - Throws: EIO, also for what failed before and nobody was told of.
+  /// - Throws: EIO where it cannot even be begun; what failed is told to open files.
   /// - Context: may sleep. Linux: `ext2_fsync()`.
   func diskSynchronize(_ inode: Reference<Inode>) throws(Errno) {
     try synchronize(inode, from: 0, through: .max >> 1, evenTimes: true)
   }
 
   /// As `diskSynchronize`, but for an inode of which only times changed. Linux: `fdatasync`.
-  public func synchronizeData(_ inode: Reference<Inode>) throws(Errno) {
+  func synchronizeData(_ inode: Reference<Inode>) throws(Errno) {
     guard heap[inode].tree == .disk, !isReadOnly(heap[inode].volume) else {
       return try synchronize(inode)
     }
@@ -109,6 +109,7 @@ extension FileSystems {
     hold(inode)
     defer { release(inode) }
     try synchronize(inode, from: first, through: last, evenTimes: true)
+    if spaces.takeWriteErrorOfMappings(of: file) { throw .EIO }
   }
 
   /// As `diskSynchronize`, for the pages of an index range.
@@ -126,18 +127,6 @@ extension FileSystems {
     }
     if let device = state.value.disks[disk].device.reference { spaces.writeAndWait(for: device) }
     try flush(disk: disk)
-    try throwWriteErrors(of: inode)
-  }
-
-  private func throwWriteErrors(of inode: Reference<Inode>) throws(Errno) {
-    var failed = false
-    if let file = heap[inode].file.reference { failed = spaces.takeWriteError(of: file) }
-    if let device = state.value.disks[disk(of: inode)].device.reference,
-      spaces.takeWriteError(of: device)
-    {
-      failed = true
-    }
-    if failed { throw .EIO }
   }
 
   /// Writes what of all files of a disk is in memory only, and waits for it.

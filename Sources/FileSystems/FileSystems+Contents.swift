@@ -45,7 +45,7 @@ extension FileSystems {
       if position == nil { heap[file].position = place + UInt64(done) }
       return done
     }
-    if heap[file].flags.contains(.dataSynchronous) { try synchronize(inode) }
+    if heap[file].flags.contains(.dataSynchronous) { try synchronize(file) }
     return done
   }
 
@@ -197,7 +197,7 @@ extension FileSystems {
   /// Writes what of a file is in memory only, and waits for it. Linux: `fsync`.
   ///
   /// - Throws: EINVAL of what has no contents, EIO. Context: may sleep.
-  public func synchronize(_ inode: Reference<Inode>) throws(Errno) {
+  func synchronize(_ inode: Reference<Inode>) throws(Errno) {
     switch heap[inode].tree {
     case .disk: if !isReadOnly(heap[inode].volume) { try diskSynchronize(inode) }
     case .memory, .devices: return

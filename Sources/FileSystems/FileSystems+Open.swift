@@ -269,6 +269,7 @@ extension FileSystems {
     }
     let behaviour = try behaviour(of: inode)
     let file = try enter(OpenFile(inode, behaviour, flags: kept))
+    heap[file].toldErrors = startOfErrors(of: inode)
     do {
       if behaviour == .text { try makeText(of: file) }
       if behaviour == .pipe { try openPipeEnd(of: file) }

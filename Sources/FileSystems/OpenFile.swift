@@ -46,6 +46,9 @@ public struct OpenFile: HeapObject {
   /// Descriptors and calls that hold it.
   public internal(set) var references: UInt32 = 1
 
+  /// Of a file on a disk: what its users know of failed writes.
+  var toldErrors = ToldErrors()
+
   /// Its file counts it among those who write.
   var countsAsWriter = false
   /// Of a special file: its object's reference as a number.

@@ -185,24 +185,21 @@ extension Kernel {
 
   /// Linux: `fsync`.
   func synchronize(_ descriptor: UInt64) throws(Errno) -> UInt64 {
-    try withContents(descriptor) { (inode) throws(Errno) in try fileSystems.synchronize(inode) }
+    try synchronize(descriptor, .everything)
   }
 
   /// Linux: `fdatasync`.
   func synchronizeData(_ descriptor: UInt64) throws(Errno) -> UInt64 {
-    try withContents(descriptor) { (inode) throws(Errno) in
-      try fileSystems.synchronizeData(inode)
-    }
+    try synchronize(descriptor, .data)
   }
 
-  private func withContents(
-    _ descriptor: UInt64, _ body: (Reference<Inode>) throws(Errno) -> Void
+  private func synchronize(
+    _ descriptor: UInt64, _ part: FileSystems<Self>.SynchronizedPart
   ) throws(Errno) -> UInt64 {
-    let file = try openedFile(descriptor)
-    switch heap[file].behaviour {
+    switch heap[try openedFile(descriptor)].behaviour {
     case .regular, .folder:
-      return try withInode(ofDescriptor: descriptor) { (inode) throws(Errno) in
-        try body(inode)
+      return try withFile(descriptor) { (file) throws(Errno) in
+        try fileSystems.synchronize(file, part)
         return 0
       }
     default: throw .EINVAL
@@ -217,8 +214,10 @@ extension Kernel {
 
   /// Linux: `syncfs`.
   func synchronizeVolume(_ descriptor: UInt64) throws(Errno) -> UInt64 {
-    let volume = heap[heap[try openedFile(descriptor)].inode].volume
-    try fileSystems.synchronizeAll(volume)
-    return 0
+    _ = try openedFile(descriptor)
+    return try withFile(descriptor) { (file) throws(Errno) in
+      try fileSystems.synchronizeVolume(of: file)
+      return 0
+    }
   }
 }

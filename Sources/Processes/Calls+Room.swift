@@ -150,9 +150,9 @@ extension Kernel {
     }
     guard let cached = heap[heap[file].inode].file.reference else { return 0 }
     let end = count == 0 ? Int64.max : start + count
-    return try withFile(call.first) { (_) throws(Errno) in
+    return try withFile(call.first) { (file) throws(Errno) in
       try write(
-        cached, from: UInt64(start) >> 12, through: UInt64(end - 1) >> 12,
+        file, cached, from: UInt64(start) >> 12, through: UInt64(end - 1) >> 12,
         RangeSteps(rawValue: call.fourth))
       return 0
     }
@@ -169,15 +169,16 @@ extension Kernel {
 
   /// Pages alone: neither the inode is written nor the disk's cache.
   private func write(
-    _ file: Reference<CachedFile>, from first: UInt64, through last: UInt64, _ steps: RangeSteps
+    _ file: Reference<OpenFile>, _ contents: Reference<CachedFile>, from first: UInt64,
+    through last: UInt64, _ steps: RangeSteps
   ) throws(Errno) {
-    if steps.contains(.waitBefore) { spaces.awaitWrites(of: file) }
+    if steps.contains(.waitBefore) { spaces.awaitWrites(of: contents) }
     if steps.contains(.write) {
-      spaces.startWriteBack(of: file, from: first, through: last, .asleep)
+      spaces.startWriteBack(of: contents, from: first, through: last, .asleep)
     }
-    if steps.contains(.waitAfter) { spaces.awaitWrites(of: file) }
+    if steps.contains(.waitAfter) { spaces.awaitWrites(of: contents) }
     guard !steps.isDisjoint(with: .waitBefore.union(.waitAfter)) else { return }
-    if spaces.takeWriteError(of: file) { throw .EIO }
+    if fileSystems.takeContentsError(of: file) { throw .EIO }
   }
 
   // Extended attributes, which no file system here has

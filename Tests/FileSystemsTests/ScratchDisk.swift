@@ -133,8 +133,8 @@ extension TestFiles {
   }
 
   func synchronize(_ path: String) throws(Errno) {
-    let inode = try find(name(path))
-    defer { files.release(inode) }
-    try files.synchronize(inode)
+    let file = try open(name(path))
+    defer { files.release(file) }
+    try files.synchronize(file)
   }
 }
