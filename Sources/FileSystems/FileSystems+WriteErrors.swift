@@ -3,6 +3,7 @@
 import AddressSpaces
 import KernelHeap
 import LinuxABI
+import Machine
 import MemoryUnits
 
 /// Up to where the users of an open file were told that writing failed.
