@@ -7,7 +7,8 @@ set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 quire=$root/quire
 # Not below /tmp, which is the machine's own inside it.
-work=$(mktemp -d -p "${QUIRE_WORK:-$root/.build}")
+place=${QUIRE_WORK:-$root/.build}
+mkdir -p "$place" && work=$(mktemp -d -p "$place") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 failures=0
