@@ -7,7 +7,7 @@ public struct KernelImage: Sendable {
   public var path: String
   /// SHA-256 of the file.
   public var digest: String
-  /// The least RAM that the kernel begins in.
+  /// The least RAM that the kernel begins in and a small program ends in.
   public var smallestMemory: ByteCount
 
   /// Finds the image where the launcher says that it is, else beside this program.
@@ -40,8 +40,8 @@ public struct KernelImage: Sendable {
     smallestMemory = try Self.smallestMemory(path)
   }
 
-  /// The end of what is loaded, and what the machine puts behind it before it counts its RAM:
-  /// page tables, and the disks' rings.
+  /// The end of what is loaded, what the machine puts behind it before it counts its RAM (page
+  /// tables, and the disks' rings), and the pages that a program cannot go without.
   private static func smallestMemory(_ path: String) throws(ToolFailure) -> ByteCount {
     let damaged = ToolFailure(.failed, "\(path) is no kernel image", "start the tool as ./quire")
     guard let head = try? HostFile(reading: path).bytes(at: 0, count: 4096), head.count == 4096,
@@ -62,8 +62,9 @@ public struct KernelImage: Sendable {
       guard address < 1 << 32, bytes < 1 << 32 else { throw damaged }
       end = max(end, address + bytes)
     }
-    return ByteCount((end + tablesAndRings + 4095) & ~4095)
+    return ByteCount((end + tablesAndRings + leastOfAProgram + 4095) & ~4095)
   }
 
   private static var tablesAndRings: UInt64 { 32 << 10 }
+  private static var leastOfAProgram: UInt64 { 24 << 10 }
 }

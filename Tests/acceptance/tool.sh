@@ -288,6 +288,8 @@ if [[ ${QUIRE_LONG:-no} == yes ]] && ((EUID == 0)); then
   rm -rf checkout/Kernel/.build*
   chmod -R a+rX,go-w checkout
   # A mirror of packages on this machine may belong to another user than the one who builds.
+  mkdir -p user/home
+  chmod 777 user/home
   (cd user/home && printf '[safe]\n\tdirectory = *\n' >.gitconfig)
   sum=$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)
   for name in one two; do
