@@ -50,13 +50,18 @@ extension BuddyLists {
   /// - Complexity: O(n + `Order.max`²).
   /// - Context: zone lock held; never sleeps.
   mutating func free(_ run: FrameRun, in table: FrameTable) {
-    if run.count == 1 { return free(run.first, run.order, in: table) }
     var frame = run.first.value
     for _ in 0..<run.count {
-      hide(PageFrameNumber(frame), in: table)
+      table[PageFrameNumber(frame)].hide()
       frame &+= run.step
     }
-    frame = run.first.value
+    freeHidden(run, in: table)
+  }
+
+  /// The same of blocks whose descriptors say already that they are on no list.
+  mutating func freeHidden(_ run: FrameRun, in table: FrameTable) {
+    if run.count == 1 { return free(run.first, run.order, in: table) }
+    var frame = run.first.value
     var left = run.frameCount
     while left > 0 {
       let aligned = min(frame.trailingZeroBitCount, Int(PageBlocks.order.value))

@@ -36,17 +36,19 @@ struct CPUZoneLists: BitwiseCopyable {
   /// The frames to give back where there are too many. Linux: `nr_pcp_free()`.
   var excess: Int { room > 0 ? 0 : Int(batch &- room) }
 
-  private var lists: InlineArray<12, FrameStack>
+  private var lists: InlineArray<13, FrameStack>
 
   /// - Parameter mark: its low six bits are 0.
   init(mark: UInt32) {
-    lists = InlineArray<12, FrameStack>(repeating: FrameStack(mark: mark))
+    lists = InlineArray<13, FrameStack>(repeating: FrameStack(mark: mark))
     for list in 0..<Self.listCount { lists[list] = FrameStack(mark: mark | UInt32(list)) }
   }
 
   /// The largest blocks kept. Linux: `PAGE_ALLOC_COSTLY_ORDER`.
   static var largestOrder: Order { Order(3) }
-  static var listCount: Int { 12 }
+  static var listCount: Int { 13 }
+  /// The list, beside those by order and mobility, of single frames that hold zeros alone.
+  static var zeroedList: Int { 12 }
 
   /// The list of an order and a mobility.
   static func list(_ order: Order, _ mobility: Mobility) -> Int {
@@ -70,6 +72,9 @@ struct CPUZoneLists: BitwiseCopyable {
     guard number != Int(Mobility.isolated.rawValue) else { return nil }
     return list(order, .movable)
   }
+
+  /// How many single frames of many may come; as for `hasRoom`.
+  var roomForMany: Int { max(Int(room &- batch &- 1), 0) }
 
   /// Whether a block of many may come; what comes singly afterwards finds room for a batch still.
   func hasRoom(for order: Order) -> Bool {
@@ -105,6 +110,13 @@ struct CPUZoneLists: BitwiseCopyable {
     return frame
   }
 
+  /// Takes the single frame of zeros that came last.
+  mutating func popZeroed(in table: FrameTable) -> PageFrameNumber? {
+    guard let frame = lists[Self.zeroedList].pop(in: table) else { return nil }
+    room &+= 1
+    return frame
+  }
+
   /// Takes the block that has lain longest, and those neighbours of it that are in the same list,
   /// wherever they stand there: they merge in the zone all at once.
   ///
@@ -137,16 +149,35 @@ struct CPUZoneLists: BitwiseCopyable {
     return run
   }
 
-  /// Adds a block of a zone that is to be taken first, as nobody's.
+  /// Takes all blocks of a list, those with the block that has lain longest first.
+  ///
+  /// - Complexity: O(blocks).
+  mutating func takeAll(_ list: Int, in table: FrameTable) -> FrameRuns {
+    let runs = lists[list].takeAll(Self.order(ofList: list), in: table)
+    room &+= Int32(runs.frameCount)
+    return runs
+  }
+
+  /// Adds a block that is to be taken first, as nobody's.
   ///
   /// - Returns: whether there are so many now that a batch should go back.
   @inline(__always)  // As `pop`.
   mutating func push(
-    _ frame: PageFrameNumber, _ order: Order, _ list: Int, _ zone: ZoneKind, in table: FrameTable
+    _ frame: PageFrameNumber, _ order: Order, _ list: Int, in table: FrameTable
   ) -> Bool {
-    lists[list].push(frame, order, zone, in: table)
+    lists[list].push(frame, order, in: table)
     room &-= 1 &<< Int32(order.value)
     return room <= 0
+  }
+
+  /// Lets the body add single frames to a list, and counts as many as it says.
+  ///
+  /// - Returns: what the body said.
+  @inline(__always)  // As `pop`, for what frees many.
+  mutating func push(in list: Int, _ body: (inout FrameStack) -> Int) -> Int {
+    let count = body(&lists[list])
+    room &-= Int32(truncatingIfNeeded: count)
+    return count
   }
 
   /// Adds free blocks that are to be taken after those that are there, the lowest first.

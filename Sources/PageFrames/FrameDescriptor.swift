@@ -35,6 +35,12 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   var flagsAndZone: UInt16
 
   init(_ kind: FrameKind, order: Order = .zero, zone: ZoneKind, flags: FrameFlags = FrameFlags()) {
+    self.init(kind, order: order, zoneOf: Self.pack(FrameFlags(), zone), flags: flags)
+  }
+
+  /// - Parameter word: flags and zone of a frame of the same zone.
+  @inline(__always)  // Of the fast path of a free.
+  init(_ kind: FrameKind, order: Order, zoneOf word: UInt16, flags: FrameFlags) {
     next = 0
     previous = 0
     owner = 0
@@ -44,7 +50,7 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
     indexLow = 0
     indexHigh = 0
     kindAndOrder = Self.pack(kind, order)
-    flagsAndZone = Self.pack(flags, zone)
+    flagsAndZone = word & FrameFlags.zoneMask | flags.rawValue
   }
 
   public static var byteCount: Int { 32 }
@@ -69,6 +75,8 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   }
 
   public var zone: ZoneKind { ZoneKind(bits: flagsAndZone >> FrameFlags.zoneShift) }
+  /// … as a place in a table, for the fast path.
+  var zoneIndex: Int { Int(flagsAndZone &>> FrameFlags.zoneShift) }
 
   /// The page's place in its region or file, in pages; 40 bits.
   public internal(set) var index: UInt64 {
@@ -91,12 +99,22 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   /// Whether it heads a free block in a CPU's list.
   var isCached: Bool { flagsAndZone & FrameFlags.freeMask == FrameFlags.cached.rawValue }
 
+  /// The same of a frame that is no guard: one bit to look at.
+  var isInStack: Bool { flagsAndZone & FrameFlags.cached.rawValue != 0 }
+
   /// Whether it heads frames that guard the block before them. Linux: `page_is_guard()`.
   var isGuard: Bool { flagsAndZone & FrameFlags.freeMask == FrameFlags.freeMask }
 
   /// Whether it heads a block of this order and zone in a buddy list.
   func isFreeBlock(_ order: Order, _ zone: ZoneKind) -> Bool {
     kindAndOrder == Self.pack(.free, order) && flagsAndZone == Self.pack(.listed, zone)
+  }
+
+  /// Makes it the inside of a block, or a block on no list.
+  @inline(__always)  // In the loops over what is drained.
+  mutating func hide() {
+    kindAndOrder = Self.pack(.free, .zero)
+    flagsAndZone &= FrameFlags.zoneMask
   }
 
   static func pack(_ kind: FrameKind, _ order: Order) -> UInt8 { kind.rawValue | order.value << 4 }

@@ -27,7 +27,7 @@ struct FrameStack: BitwiseCopyable {
   /// Whether a frame heads a block of this stack.
   @inline(__always)  // For `popOldestRun`: a frame of a scattered munmap is 10 more as a call.
   func contains(_ frame: PageFrameNumber, in table: FrameTable) -> Bool {
-    table.contains(frame) && table[frame].privateWord == mark && table[frame].isCached
+    table.contains(frame) && table[frame].privateWord == mark && table[frame].isInStack
   }
 
   /// - Complexity: O(n).
@@ -50,10 +50,9 @@ struct FrameStack: BitwiseCopyable {
 
   /// Writes the block's whole descriptor.
   @inline(__always)  // As `pop`.
-  mutating func push(
-    _ frame: PageFrameNumber, _ order: Order, _ zone: ZoneKind, in table: FrameTable
-  ) {
-    var descriptor = FrameDescriptor(.free, order: order, zone: zone, flags: .cached)
+  mutating func push(_ frame: PageFrameNumber, _ order: Order, in table: FrameTable) {
+    var descriptor = FrameDescriptor(
+      .free, order: order, zoneOf: table[frame].flagsAndZone, flags: .cached)
     descriptor.next = first
     descriptor.privateWord = mark
     table[frame] = descriptor
@@ -82,6 +81,38 @@ struct FrameStack: BitwiseCopyable {
     }
     table[PageFrameNumber(before)].next = 0
     end = before
+  }
+
+  /// Empties the stack: its blocks are on no list then, and those that are neighbours are one run.
+  ///
+  /// No block is taken out of the chain by itself, as by `remove`: what has gone with a neighbour
+  /// of it says so when its turn comes, since nobody writes a descriptor meanwhile.
+  ///
+  /// - Complexity: O(blocks).
+  mutating func takeAll(_ order: Order, in table: FrameTable) -> FrameRuns {
+    var runs = FrameRuns(order)
+    let step: UInt32 = 1 &<< UInt32(order.value)
+    var next = first
+    while next != 0 {
+      let frame = PageFrameNumber(next)
+      next = table[frame].next
+      guard table[frame].isInStack else { continue }
+      table[frame].hide()
+      let lowest = PageBlocks.start(of: frame).value
+      let limit = lowest &+ UInt32(PageBlocks.frameCount)
+      var (low, end) = (frame.value, frame.value &+ step)
+      while low > lowest, contains(PageFrameNumber(low &- step), in: table) {
+        low &-= step
+        table[PageFrameNumber(low)].hide()
+      }
+      while end < limit, contains(PageFrameNumber(end), in: table) {
+        table[PageFrameNumber(end)].hide()
+        end &+= step
+      }
+      runs.push(PageFrameNumber(low), frameCount: end &- low, in: table)
+    }
+    first = 0
+    return runs
   }
 
   /// - Precondition: the block is in this stack.

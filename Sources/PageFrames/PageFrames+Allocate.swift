@@ -15,8 +15,28 @@ extension PageFrames {
   /// - Context: any; never sleeps; takes list and zone locks.
   @inline(__always)  // For single frames: a pair is 145 instructions so, 220 as a call.
   public func allocate(_ request: FrameRequest) throws(AllocationError) -> FrameBlock {
+    if request.content == .zeroed, request.mobility == .unmovable,
+      let block = takeZeroed(request)
+    {
+      return block
+    }
     if let block = allocateReady(request) { return block }
     return try allocateBlock(request)
+  }
+
+  /// A frame that was given back by `freeZeroed` and need not be cleared, if one is asked for and
+  /// there is one.
+  @inline(never)  // Out of the fast path's registers.
+  private func takeZeroed(_ request: FrameRequest) -> FrameBlock? {
+    guard request.order == .zero, state.value.servesFromLists else { return nil }
+    let (table, zone) = (table, state.value.preferred[request.zoneLimit.index].index)
+    let first = ownLists.withLock { (lists: inout CPUFrameLists) -> PageFrameNumber? in
+      guard let first = lists.zones[zone].popZeroed(in: table) else { return nil }
+      Self.take(first, .zero, as: request.kind, in: table)
+      return first
+    }
+    guard let first else { return nil }
+    return handOut(first, .zero, FrameRequest(kind: request.kind))
   }
 
   /// A single frame of this CPU's lists, if one is asked for and there is one.

@@ -96,11 +96,30 @@ extension PageFrames {
       kept += try state.value.cpus[cpu].withLock {
         (lists: inout CPUFrameLists) throws(BrokenInvariant) in
         try lists.zones[kind.index].checkInvariants(kind, in: table)
+        try checkZeros(lists.zones[kind.index].list(CPUZoneLists.zeroedList))
         return lists.zones[kind.index].frameCount
       }
     }
     guard kept == cached[kind] else {
       throw BrokenInvariant(frame: zone.first, reason: "a CPU's free frames are miscounted")
+    }
+  }
+}
+
+extension PageFrames {
+  private func checkZeros(_ list: FrameStack) throws(BrokenInvariant) {
+    var next = list.first
+    while next != 0 {
+      let frame = PageFrameNumber(next)
+      let sum = machine.withBytes(of: frame) { (bytes: MemoryBlock) -> UInt64 in
+        var sum: UInt64 = 0
+        for word in 0..<bytes.byteCount / 8 { sum |= bytes.load(UInt64.self, at: word * 8) }
+        return sum
+      }
+      guard sum == 0 else {
+        throw BrokenInvariant(frame: frame, reason: "a frame kept as zeros is none")
+      }
+      next = table[frame].next
     }
   }
 }

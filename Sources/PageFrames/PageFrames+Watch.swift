@@ -102,6 +102,8 @@ extension PageFrames {
       if state.value.debugging.contains(.poison) { check(part, size.pageCount, .free) }
       fill(part, size.pageCount, .guarding)
       table[part].kindAndOrder = FrameDescriptor.pack(.free, size)
+      // No stack's mark: a guard is in none.
+      table[part].privateWord = 0
       table[part].flagsAndZone = FrameDescriptor.pack(
         FrameFlags.listed.union(.cached), table[first].zone)
       size = Order(size.value + 1)

@@ -253,6 +253,8 @@ public struct PageTableCursor<M: Machine>: ~Copyable {
   ///
   /// - Returns: false if there is none before the limit; the cursor did not move then.
   private mutating func scan(before limit: VirtualAddress) -> Bool {
+    // Of the kernel's half of a root that shares it nothing is counted.
+    if isTableEmpty, limit <= M.Format.userLimit { return false }
     let shift = M.Format.pageSize(level: level).shift
     let reach = Int((limit.value &- 1) &>> shift &- address.value &>> shift)
     let last = min(M.Format.entryCount(level: level) &- 1, index &+ reach)

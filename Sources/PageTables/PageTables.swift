@@ -133,6 +133,7 @@ public struct PageTables<M: Machine>: BitwiseCopyable {
       let table = entries(frame)
       for index in 0..<M.Format.entryCount(level: level - 1) where table[index] != 0 {
         freeTable(table[index], level: level - 1, into: &batch)
+        table[index] = 0
       }
     }
     batch.add(table: frame)

@@ -50,7 +50,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
     highest = max(highest, address.page)
   }
 
-  /// Adds a table that no entry leads to any more.
+  /// Adds a table that no entry leads to any more, and that holds nothing.
   mutating func add(table: PageFrameNumber) {
     tables.frames.table[table].next = firstTable
     firstTable = table.value
@@ -65,7 +65,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
     while firstTable != 0 {
       let frame = PageFrameNumber(firstTable)
       firstTable = tables.frames.table[frame].next
-      tables.frames.free(.adopt(frame))
+      tables.frames.freeZeroed(.adopt(frame))
     }
   }
 

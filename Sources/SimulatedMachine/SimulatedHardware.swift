@@ -52,7 +52,9 @@ final class SimulatedHardware<Format: PageTableFormat>: Sendable {
       if options.eventStorage == .kept { state.events.append(event) }
       return check(event, &state)
     }
-    guard let freed, options.freedFrames == .poisoned else { return }
+    guard let freed else { return }
+    if event.value == 1 { return checkZeros(PageFrameNumber(event.frame)) }
+    guard options.freedFrames == .poisoned else { return }
     for frame in freed { poison(PageFrameNumber(frame)) }
   }
 
@@ -76,6 +78,18 @@ final class SimulatedHardware<Format: PageTableFormat>: Sendable {
       }
     }
     return freed
+  }
+
+  /// A frame that is given back as zeros stays what it is.
+  private func checkZeros(_ frame: PageFrameNumber) {
+    let first = Int(frame.address.value)
+    for offset in stride(from: first, to: first + Int(PageSize.base.bytes), by: 8)
+    where memory.all.load(UInt64.self, at: offset) != 0 {
+      state.withLock { state in
+        violate(&state, "frame \(frame.value) is freed as zeros and is none")
+      }
+      return
+    }
   }
 
   private func poison(_ frame: PageFrameNumber) {

@@ -132,6 +132,76 @@ import Testing
     #expect(test.firstDifferenceFromEvents() == nil)
   }
 
+  @Test func `what comes with others and is of others or of an order goes its way`() throws {
+    let test = try FrameMachine(frameCount: 4096)
+    let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
+    let mobilities: [Mobility] = [.movable, .unmovable, .reclaimable]
+    var taken: [PageFrameNumber] = []
+    for index in 0..<300 {
+      let order = Order(index % 7 == 0 ? 2 : index % 11 == 0 ? 5 : 0)
+      let request = FrameRequest(order: order, mobility: mobilities[index % 50 / 20])
+      taken.append(try test.frames.allocate(request).surrender())
+      if index % 5 == 0 { test.frames.retain(taken[index]) }
+    }
+    for start in stride(from: 0, to: 300, by: 30) {
+      test.frames.release(taken[start..<start + 30].span)
+      try test.frames.checkInvariants()
+    }
+    for index in stride(from: 0, to: 300, by: 5) { #expect(test.frames.release(taken[index])) }
+    #expect(taken.allSatisfy { test.frames.table[$0].kind == .free })
+    test.frames.drainCPULists()
+    #expect((0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) } == before)
+    #expect(test.firstDifferenceFromEvents() == nil)
+  }
+
+  @Test func `a frame given back as zeros is the next one of zeros, and is not cleared`() throws {
+    let test = try FrameMachine(frameCount: 512, initialContent: .garbage)
+    let request = FrameRequest(kind: .pageTable, content: .zeroed)
+    let table = try test.frames.allocate(request)
+    let frame = table.first
+    test.frames.freeZeroed(table)
+    try test.frames.checkInvariants()
+    // Nobody else gets it while there are others.
+    let other = try test.frames.allocate(FrameRequest())
+    let movable = try test.frames.allocate(FrameRequest(mobility: .movable, content: .zeroed))
+    #expect(other.first != frame && movable.first != frame)
+    // What is written meanwhile shows that it is handed out as it is.
+    test.machine.withBytes(of: frame) { $0.store(UInt64(7), at: 4088) }
+    #expect(throws: BrokenInvariant.self) { try test.frames.checkInvariants() }
+    let again = try test.frames.allocate(request)
+    #expect(again.first == frame && test.frames.table[frame].kind == .pageTable)
+    #expect(test.machine.withBytes(of: frame) { $0.load(UInt64.self, at: 4088) } == 7)
+    #expect(test.firstDifferenceFromEvents() == nil)
+    for block in [again.surrender(), other.surrender(), movable.surrender()] {
+      test.frames.release(block)
+    }
+  }
+
+  @Test func `frames of zeros go back to their zone like others`() throws {
+    let test = try FrameMachine(frameCount: 512)
+    let free = test.free
+    let request = FrameRequest(kind: .pageTable, content: .zeroed)
+    let taken = (0..<100).compactMap { _ in try? test.frames.allocate(request).surrender() }
+    for frame in taken { test.frames.freeZeroed(.adopt(frame)) }
+    try test.frames.checkInvariants()
+    #expect(test.free == free)
+    // The last frame of the machine can be had by anybody.
+    let all = test.exhaust(FrameRequest(mobility: .movable, urgency: .reserve))
+    #expect(all.count == free && test.free == 0)
+    test.free(all)
+    test.frames.drainCPULists()
+    try test.frames.checkInvariants()
+  }
+
+  @Test func `a frame that is no zeros is noticed when it is given back as such`() throws {
+    let test = try FrameMachine(
+      frameCount: 512, initialContent: .garbage, violations: .collect)
+    let block = try test.frames.allocate(FrameRequest())
+    test.machine.withBytes(of: block.first) { $0.store(UInt64(1), at: 8) }
+    test.frames.freeZeroed(block)
+    #expect(test.machine.violations.count == 1)
+  }
+
   @Test func `a split block is freed frame by frame`() throws {
     let test = try FrameMachine(frameCount: 512)
     let before = (0...10).map { test.frames.freeBlockCount(Order(UInt8($0)), of: .dma) }
