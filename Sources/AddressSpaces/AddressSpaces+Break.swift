@@ -38,12 +38,15 @@ extension AddressSpaces {
   private func growHeap(of space: Reference<AddressSpace>, _ range: PageRange) -> Bool {
     // One page stays free below whatever comes next.
     let withGuard = PageRange(start: range.start, end: range.end + PageCount(1))
-    guard isFree(withGuard, in: space) else { return false }
+    guard isFree(withGuard, in: space),
+      heap[space].pageCount + range.count <= heap[space].pageLimit,
+      heap[space].areaCount < areaLimit
+    else { return false }
     let request = MapRequest(
       .fixed(range.start.address), byteCount: range.count.bytes,
       protection: .read.union(.write))
     do {
-      _ = try map(space, request)
+      try enter(range, request, in: space)
       return true
     } catch {
       return false

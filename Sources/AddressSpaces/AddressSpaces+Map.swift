@@ -35,10 +35,17 @@ extension AddressSpaces {
     let range = try place(request.placement, count, in: space)
     guard heap[space].areaCount < areaLimit else { throw .outOfMemory }
     if case .fixed = request.placement { try unmap(space, range) }
-    try promise(request, count)
+    try enter(range, request, in: space)
+    return range.start.address
+  }
+
+  /// Maps a range that is free, as `map` does when it has found one.
+  func enter(
+    _ range: PageRange, _ request: MapRequest, in space: Reference<AddressSpace>
+  ) throws(MemoryError) {
+    try promise(request, range.count)
     let area = try insertArea(range, request, in: space)
     if request.populates { populate(space, range, rights: heap[area].protection) }
-    return range.start.address
   }
 
   /// Maps new memory that forks share. Linux: `shmem_zero_setup()`.

@@ -84,11 +84,15 @@ extension AddressSpaces {
 
   /// Removes an area none of whose pages is mapped.
   func discard(_ area: Reference<Area>) {
-    let space = heap[area].space
+    remove(area, from: heap[area].space)
+    dispose(of: area)
+  }
+
+  /// Frees an area that is in no tree of its space any more.
+  func dispose(of area: Reference<Area>) {
     let pages = heap[area].pageCount
-    heap[space].pageCount -= pages
+    heap[heap[area].space].pageCount -= pages
     if isCommitted(area) { memory.value.committedPageCount -= pages }
-    remove(area, from: space)
     if let file = heap[area].file.reference {
       removeMapping(area, of: file)
       release(file)

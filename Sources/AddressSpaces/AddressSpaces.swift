@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import IntrusiveStructures
 import KernelHeap
 import Machine
 import MemoryEvents
@@ -71,7 +72,11 @@ public struct AddressSpaces<Environment: MemoryEnvironment>: BitwiseCopyable {
   /// Unmaps everything. Linux: `exit_mmap()`.
   public func clear(_ space: Reference<AddressSpace>) {
     unmapPages(of: space, from: PageNumber(0), to: userEnd)
-    while let area = firstArea(of: space) { discard(area) }
+    var areas = heap[space].areas
+    heap[space].areas = OrderedTree()
+    heap[space].areaCount = 0
+    heap[space].lastFound = Link(nil)
+    areas.removeAll(in: areaLinks) { dispose(of: $0) }
   }
 
   /// The first page that no area may hold.

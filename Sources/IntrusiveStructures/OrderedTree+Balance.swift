@@ -15,6 +15,14 @@ extension OrderedTree {
     return node
   }
 
+  /// The leaf that a walk of children before parents begins with.
+  static func deepest<Links: TreeLinks>(below node: Node, in links: Links) -> Node
+  where Links.Node == Node {
+    var node = node
+    while let child = links.left(of: node) ?? links.right(of: node) { node = child }
+    return node
+  }
+
   /// Hangs a new leaf below a node (nil: as the root of an empty tree).
   ///
   /// - Parameter changed: a node on the way up whose own fields have changed.

@@ -220,6 +220,29 @@ public struct OrderedTree<Node: Equatable & BitwiseCopyable>: BitwiseCopyable {
     count -= 1
   }
 
+  /// Takes all nodes out, each after its children, so that nothing is balanced meanwhile.
+  ///
+  /// Linux: `rbtree_postorder_for_each_entry_safe()`.
+  ///
+  /// - Parameter body: is given each node when its links are nil; the node may end there.
+  /// - Complexity: O(n).
+  public mutating func removeAll<Links: TreeLinks>(in links: Links, _ body: (Node) -> Void)
+  where Links.Node == Node {
+    var next = root.map { Self.deepest(below: $0, in: links) }
+    root = nil
+    count = 0
+    while let node = next {
+      next = links.parent(of: node)
+      if let parent = next, links.left(of: parent) == node,
+        let right = links.right(of: parent)
+      {
+        next = Self.deepest(below: right, in: links)
+      }
+      clear(node, in: links)
+      body(node)
+    }
+  }
+
   /// Puts another node in a node's place; the caller vouches that the order still holds.
   ///
   /// Linux: `rb_replace_node()`.

@@ -46,12 +46,15 @@ public struct FrameWords: BitwiseCopyable, @unchecked Sendable {
   /// - Precondition: both indices are below 512.
   /// - Complexity: O(words passed), eight at a time.
   public func firstOccupied(wideFrom first: Int, through last: Int) -> Int? {
+    precondition(first >= 0 && last < 512, "beyond the frame")
     var place = first
     while place &+ 7 <= last {
-      let low = self[wide: place] | self[wide: place &+ 1] | self[wide: place &+ 2]
-        | self[wide: place &+ 3]
-      let high = self[wide: place &+ 4] | self[wide: place &+ 5] | self[wide: place &+ 6]
-        | self[wide: place &+ 7]
+      // SAFETY: eight words inside the frame, since the last of them is, as just checked.
+      let words = unsafe (base + place &<< 3).assumingMemoryBound(to: UInt64.self)
+      // SAFETY: as above.
+      let low = unsafe words[0] | words[1] | words[2] | words[3]
+      // SAFETY: as above.
+      let high = unsafe words[4] | words[5] | words[6] | words[7]
       if low | high != 0 { break }
       place &+= 8
     }

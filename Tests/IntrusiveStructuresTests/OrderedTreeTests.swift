@@ -115,6 +115,30 @@ struct OrderedTreeTests {
     #expect(links.members(of: tree).map { $0 >= 31 ? ($0 - 31) * 4 : $0 } == Array(0..<31))
   }
 
+  @Test(arguments: [0, 1, 2, 3, 10, 100, 200])
+  func `all nodes are taken out, each after its children, and may end there`(count: Int) {
+    var generator = SeededGenerator(seed: UInt64(count))
+    let links = ArrayTree(count: 200)
+    var tree = OrderedTree<Int>()
+    for node in (0..<200).shuffled(using: &generator).prefix(count) {
+      insert(node, into: &tree, in: links)
+    }
+    let members = links.members(of: tree)
+    var taken: [Int] = []
+    tree.removeAll(in: links) { node in
+      let slot = links.slots[node]
+      #expect(slot.left == nil && slot.right == nil && slot.parent == nil && slot.height == 0)
+      // Whoever looks at it again goes astray.
+      links.slots[node].parent = node
+      links.slots[node].left = -1
+      taken.append(node)
+    }
+    #expect(taken.sorted() == members && tree.isEmpty && tree.count == 0)
+    if count > 2 { #expect(taken != members) }
+    insert(5, into: &tree, in: links)
+    tree.checkInvariants(in: links)
+  }
+
   @Test func `inserting in order keeps the tree at the height of its logarithm`() {
     let links = ArrayTree(count: 1023)
     var tree = OrderedTree<Int>()
