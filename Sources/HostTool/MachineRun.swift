@@ -225,11 +225,10 @@ public enum MachineRun {
     result.peakResident = PageCount(log.states.peakResidentCount)
     result.managed = PageCount(log.states.managedCount)
     result.startInstructions =
-      memory.load(ChannelLayout.bootInstructionsOffset)
-      &+ memory.load(ChannelLayout.firstInstructionOffset)
+      memory.load(ChannelLayout.firstInstructionOffset)
+      &- memory.load(ChannelLayout.firstIdleOffset)
     result.instructions =
-      memory.load(ChannelLayout.bootInstructionsOffset)
-      &+ log.statistics.lastTime &- memory.load(ChannelLayout.idleTimeOffset)
+      log.statistics.lastTime &- memory.load(ChannelLayout.idleTimeOffset)
     if result.failure == nil || result.cause == .deadlock, result.cause != .timeout {
       if let failure = checkFrames(memory, log) {
         result.leavesBundle = true

@@ -93,10 +93,10 @@ public enum ChannelLayout {
   /// Physical address of the first frame descriptor, and their number.
   public static var frameTableOffset: Int { 0x810 }
   public static var frameCountOffset: Int { 0x818 }
-  /// Virtual time at the entry of the first program, in nanoseconds (= instructions).
+  /// Virtual time at the program's first instruction, in nanoseconds since the PVH entry.
   public static var firstInstructionOffset: Int { 0x820 }
-  /// Instructions from the PVH entry to the start of virtual time.
-  public static var bootInstructionsOffset: Int { 0x828 }
+  /// … of which this passed although nothing ran; the rest is instructions.
+  public static var firstIdleOffset: Int { 0x828 }
   /// Virtual time that passed although nothing ran, in nanoseconds.
   public static var idleTimeOffset: Int { 0x830 }
 

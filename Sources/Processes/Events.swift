@@ -81,5 +81,6 @@ extension Kernel {
       if work.contains(.signals) || heap[current].interrupted != .none { deliverSignals() }
       if work.contains(.timer) { setTimer(wantedTimer) }
     }
+    if state.value.entry != nil { noteStart() }
   }
 }

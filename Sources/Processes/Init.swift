@@ -93,10 +93,28 @@ extension Kernel {
     state.value.programIdentifier = heap[process].identifier
     record(.processForked, owner: heap[process].identifier)
     record(.programStarted, value: program.entry)
-    machine.channel.storeShared(
-      machine.now.nanoseconds, at: ChannelLayout.firstInstructionOffset)
+    state.value.entry = program.entry
     state.value.nextHostLook = machine.now.advanced(byNanoseconds: Self.hostLookNanoseconds)
     makeRunnable(task)
+  }
+
+  /// Says when the program executes its first instruction: now, unless it has done so.
+  ///
+  /// Its page may have to be read first, so whoever is about to go on with it says so again.
+  ///
+  /// - Precondition: `entry` is not nil.
+  func noteStart() {
+    guard heap[process].identifier == state.value.programIdentifier else { return }
+    guard machine.register(.instructionPointer, of: heap[current].stack) == state.value.entry
+    else {
+      state.value.entry = nil
+      return
+    }
+    let (channel, idle) = (machine.channel, state.value.idleNanoseconds)
+    channel.storeShared(idle, at: ChannelLayout.firstIdleOffset)
+    channel.storeShared(machine.now.nanoseconds, at: ChannelLayout.firstInstructionOffset)
+    // So that the next trap comes here too.
+    state.value.exitWork.formUnion(.timer)
   }
 
   private func startFolder(_ arguments: BootArguments) throws(Errno) -> Reference<Inode> {

@@ -47,6 +47,8 @@ struct KernelState<M: Machine>: BitwiseCopyable {
   var sliceEnd = VirtualTime.never
   /// When the running task last came into the kernel.
   var enteredKernel = VirtualTime.zero
+  /// Where the program begins, until it has executed an instruction.
+  var entry: UInt64?
   /// What the machine's timer is set to.
   var armed = VirtualTime.never
   /// Time that passed although nobody ran. Linux: `CPUTIME_IDLE`.

@@ -159,6 +159,7 @@ extension Kernel {
       heap[next].isFresh = false
       // It goes straight to its program: a signal is then taken at the first instruction.
       setTimer(hasDeliverableSignal(next) ? now : wantedTimer)
+      if state.value.entry != nil { noteStart() }
     }
     machine.switchContext(from: heap[previous].stack, to: heap[next].stack)
     freeDeadTask()
