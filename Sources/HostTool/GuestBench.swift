@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CHostSystem
+
 /// The instructions that memory operations take in a machine with Quire and in one with Debian's
 /// Linux, as one program counts them on both (`Tests/bench/guest.c`).
 ///
@@ -51,8 +53,29 @@ public struct GuestBench {
         }
       }
     }
+    if let peer = try Self.narrowPeer(rows: all, host: isAlone ? nil : host) {
+      peers.append(peer)
+    }
     let machines = names.isEmpty && !isAlone ? try GuestMachines(program: program, host: host) : nil
     self.init(quire: quire, peers: peers, machines: machines)
+  }
+
+  /// The same program compiled for 32 bits, on the first Linux: for information.
+  private static func narrowPeer(
+    rows: [String], host: HostEnvironment?
+  ) throws(ToolFailure) -> Peer? {
+    guard let host, let program = host.variables["QUIRE_GUEST_BENCH_32"], !program.isEmpty,
+      let image = LinuxPeer.images(host).first
+    else { return nil }
+    let peer = LinuxPeer(image: image, setting: .lean)
+    let output = try peer.output(of: program, rows: rows, memory: "256M", host: host)
+    do throws(ToolFailure) {
+      let figures = try GuestFigures(linux: output)
+      return Peer(name: "\(peer.name), the program of 32 bits", figures: figures)
+    } catch {
+      printToStandardError("quire: the program of 32 bits is left out: \(error.what)")
+      return nil
+    }
   }
 
   init(quire: GuestFigures, peers: [Peer], machines: GuestMachines?) {
@@ -65,15 +88,28 @@ public struct GuestBench {
   static func figures(
     of program: String, rows: [String], memory: String, host: HostEnvironment
   ) throws(ToolFailure) -> GuestFigures {
-    let words = ["quire", "run", "--quiet", "--memory", memory, "--", program] + rows
+    // SAFETY: the name is terminated.
+    let descriptor = unsafe make_memory_file("summary", 0)
+    if descriptor < 0 { throw ToolFailure(.failed, HostError(-descriptor).text, "free memory") }
+    let summary = HostFile(adopting: descriptor)
+    let words =
+      ["quire", "run", "--quiet", "--json", "/proc/self/fd/\(descriptor)", "--memory", memory]
+      + ["--", program] + rows
     let environment = host.variables.map { "\($0.key)=\($0.value)" }.sorted()
-    let result = try ChildProcess.run("/proc/self/exe", words, environment: environment)
+    let result = try ChildProcess.run(
+      "/proc/self/exe", words, environment: environment, kept: [descriptor])
     guard result.status == 0 else {
       throw ToolFailure(
         .failed, "the measuring program ended with status \(result.status): \(result.text)",
         "run it alone: ./quire run -- \(program)")
     }
-    return try GuestFigures(output: result.text, slack: 0)
+    var figures = try GuestFigures(output: result.text, slack: 0)
+    let text = String(
+      decoding: (try? summary.bytes(at: 0, count: 1 << 16)) ?? [], as: UTF8.self)
+    figures.startInstructions = text.firstRange(of: "\"start_instructions\": ").flatMap {
+      UInt64(text[$0.upperBound...].prefix { $0.isNumber })
+    }
+    return figures
   }
 
   /// Whether no row misses its bar.

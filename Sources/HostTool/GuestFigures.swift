@@ -11,14 +11,14 @@ struct GuestFigures: Equatable {
     let spread: UInt64
   }
 
-  /// Instructions up to the program's first one; what the machine waited for devices counts too.
-  let bootInstructions: UInt64
   /// KiB, as `sysinfo` says.
   let memoryTotal: UInt64
   let memoryFree: UInt64
   /// What a million turns of a loop of two instructions took.
   let calibration: UInt64
   let rows: [Row]
+  /// Instructions from the kernel's entry to the program's first one, where it is known.
+  var startInstructions: UInt64?
 
   /// - Parameter slack: instructions that interrupts may add to the two millions of the
   ///   calibrating loop; none on Quire, whose timer ticks on demand alone.
@@ -35,7 +35,6 @@ struct GuestFigures: Equatable {
     guard facts.map(\.name) == ["boot", "memory-total", "memory-free", "calibration"] else {
       throw Self.unreadable(output)
     }
-    bootInstructions = facts[0].instructions
     memoryTotal = facts[1].instructions
     memoryFree = facts[2].instructions
     calibration = facts[3].instructions

@@ -49,6 +49,23 @@ struct LinuxPeer {
   func output(
     of program: String, rows: [String], memory: String, host: HostEnvironment
   ) throws(ToolFailure) -> String {
+    try kept(of: program, rows: rows, memory: memory, host: host) {
+      (emulator, code, archive) throws(ToolFailure) in
+      try boot(emulator, image, with: code, rows, memory, archive: archive)
+    }
+  }
+
+  /// What a body found out, now or when it ran last with the same program, rows, memory, emulator
+  /// and settings.
+  ///
+  /// - Parameters:
+  ///   - further: what else tells its answers from others.
+  ///   - body: gets the emulator, the program, and a place for an archive.
+  func kept(
+    of program: String, rows: [String], memory: String, host: HostEnvironment,
+    further: String = "",
+    _ body: (String, [UInt8], String) throws(ToolFailure) -> String
+  ) throws(ToolFailure) -> String {
     let emulator = try host.emulator()
     let code = try attempting(program, "start the tool as ./quire") { () throws(HostError) in
       try HostFile.content(of: program)
@@ -58,11 +75,12 @@ struct LinuxPeer {
     for word in [try MachineRun.emulatorVersion(emulator), setting.words, memory] + rows {
       digest.add(word)
     }
+    if !further.isEmpty { digest.add(further) }
     let place = "\(image).\(digest.finish().prefix(16))"
     if let known = try? HostFile.content(of: place) {
       return String(decoding: known, as: UTF8.self)
     }
-    let text = try boot(emulator, with: code, rows, memory, archive: "\(place).cpio")
+    let text = try body(emulator, code, "\(place).cpio")
     try attempting(place, "set XDG_CACHE_HOME to a folder with room") { () throws(HostError) in
       try HostFile.write(Array(text.utf8), to: "\(place).new")
       try HostFolder.rename("\(place).new", to: place)
@@ -70,8 +88,10 @@ struct LinuxPeer {
     return text
   }
 
-  private func boot(
-    _ emulator: String, with code: [UInt8], _ rows: [String], _ memory: String, archive: String
+  /// Runs a kernel of this release to the program's end; gives what that wrote.
+  func boot(
+    _ emulator: String, _ kernel: String, with code: [UInt8], _ rows: [String], _ memory: String,
+    archive: String, _ options: [String] = []
   ) throws(ToolFailure) -> String {
     printToStandardError("quire: measuring \(name) (\(memory)), once")
     try attempting(archive, "set XDG_CACHE_HOME to a folder with room") { () throws(HostError) in
@@ -85,8 +105,8 @@ struct LinuxPeer {
       "timeout", "600", emulator, "-M", "pc", "-cpu", "Nehalem,-spec-ctrl", "-m", memory,
       "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-nodefaults",
       "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
-      "-kernel", image, "-initrd", archive, "-append", words,
-    ]
+      "-kernel", kernel, "-initrd", archive, "-append", words,
+    ] + options
     return try ChildProcess.run("/usr/bin/timeout", command, environment: []).text
   }
 }

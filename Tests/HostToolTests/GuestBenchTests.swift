@@ -75,6 +75,17 @@ struct GuestBenchTests {
     #expect(peer.name == "Linux 6.1.0-56-amd64, shipped")
   }
 
+  @Test func `a kernel's entry is in its note of Xen's, behind whatever notes there are`() {
+    let other: [UInt8] = [4, 0, 0, 0, 5, 0, 0, 0, 18, 0, 0, 0] + Array("GNU\0".utf8)
+      + [1, 2, 3, 4, 5, 0, 0, 0]
+    let own: [UInt8] = [4, 0, 0, 0, 8, 0, 0, 0, 18, 0, 0, 0] + Array("Xen\0".utf8)
+      + [0x50, 8, 0, 1, 0, 0, 0, 0]
+    #expect(LinuxPeer.entry(inNotes: other + own) == 0x100_0850)
+    #expect(LinuxPeer.entry(inNotes: other) == nil)
+    #expect(LinuxPeer.entry(inNotes: Array((other + own).dropLast())) == nil)
+    #expect(LinuxPeer.entry(inNotes: []) == nil)
+  }
+
   @Test func `the archive has entries of whole words, the program as init`() {
     let bytes = RAMArchive(program: [1, 2, 3]).bytes
     #expect(bytes.count % 4 == 0)
