@@ -142,11 +142,11 @@ python3 "$root/Tests/acceptance/damage.py" whole.img "$copies" damaged
 alive=0
 refused=0
 for ((i = 0; i < copies; i++)); do
-  # What became a pipe waits for ever, and what became terabytes long is read for ever, on any
-  # kernel: regular files are read, and their first part.
+  # What became a pipe waits for ever, what became terabytes long is read for ever, and a folder
+  # whose name begins with its end is itself to `ls`, on any kernel: so there is a bound for each.
   # shellcheck disable=SC2016 # the inner shell expands them
   "$quire" run --quiet --boot audit --timeout 60s --json damage.json --root "damaged/$i.img" -- \
-    /bin/busybox sh -c 'busybox ls -lR /
+    /bin/busybox sh -c 'busybox ls -lR / | busybox head -n 3000
       for file in /many/* /deep/er/file /deep/long; do
         if test -f "$file"; then set -- "$@" "$file"; else echo "no file: $file"; fi
       done
