@@ -271,7 +271,7 @@ extension FileSystems {
     let file = try enter(OpenFile(inode, behaviour, flags: kept))
     heap[file].toldErrors = startOfErrors(of: inode)
     do {
-      if behaviour == .text { try makeText(of: file) }
+      if behaviour == .text { try checkText(of: file) }
       if behaviour == .pipe { try openPipeEnd(of: file) }
     } catch {
       freeText(of: file)

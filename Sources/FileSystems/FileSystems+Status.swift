@@ -87,6 +87,14 @@ extension FileSystems {
   /// - Returns: the new offset.
   /// - Throws: ESPIPE of what has no place, EINVAL, ENXIO beyond the end for data and holes.
   ///
+  /// Whether a text has no end that could be sought. Linux: `seq_lseek()`.
+  private func isMadeInParts(_ file: Reference<OpenFile>) -> Bool {
+    let inode = heap[file].inode
+    guard heap[inode].tree == .processes else { return false }
+    let name = ProcessNode(heap[inode].number).file
+    return !name.isSetting && name != .arguments && name != .environment && name != .auxiliary
+  }
+
   /// Linux: `lseek`.
   public func seek(
     _ file: Reference<OpenFile>, to offset: Int64, from origin: SeekOrigin
@@ -99,7 +107,9 @@ extension FileSystems {
     case .pathOnly: throw .EBADF
     case .null, .zero, .full, .random: return 0
     case .regular, .folder: base = heap[heap[file].inode].byteCount
-    case .text: base = heap[file].textByteCount
+    case .text:
+      guard origin == .start || origin == .current || !isMadeInParts(file) else { throw .EINVAL }
+      base = 0
     }
     let start: Int64
     switch origin {

@@ -9,9 +9,21 @@ import PageFrames
 
 /// Files of /proc and /sys: their text is made when they are opened and does not change afterwards.
 extension FileSystems {
+  /// Checks at opening what the text will be made of.
+  ///
+  /// - Throws: ESRCH where the process is gone, EACCES. Linux: `proc_mem_open()`.
+  func checkText(of file: Reference<OpenFile>) throws(Errno) {
+    let inode = heap[file].inode
+    guard heap[inode].tree == .processes else { return }
+    let node = ProcessNode(heap[inode].number)
+    guard node.process != 0 else { return }
+    guard let process = describe(node) else { throw .ESRCH }
+    if Self.isGuarded(node.file), !environment.mayInspect(process.leader) { throw .EACCES }
+  }
+
   /// - Throws: ESRCH where the process is gone, ENOMEM.
   /// - Context: may sleep.
-  func makeText(of file: Reference<OpenFile>) throws(Errno) {
+  private func makeText(of file: Reference<OpenFile>) throws(Errno) {
     let inode = heap[file].inode
     var writer = TextWriter(self)
     do throws(Errno) {
@@ -32,6 +44,7 @@ extension FileSystems {
   func freeText(of file: Reference<OpenFile>) {
     freeChain(heap[file].firstTextFrame)
     heap[file].firstTextFrame = 0
+    heap[file].textByteCount = 0
   }
 
   private func freeChain(_ first: UInt32) {
@@ -43,7 +56,14 @@ extension FileSystems {
     }
   }
 
+  /// Reads on in the text that was made when its start was read; the start, and any other place,
+  /// is read of what there is now.
+  ///
+  /// - Throws: ESRCH, EFAULT, ENOMEM.
+  /// - Context: may sleep; one task at a time.
   /// - Complexity: O(pages before the position).
+  ///
+  /// Linux: `seq_read_iter()`.
   func readText(
     of file: Reference<OpenFile>, at position: UInt64, to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
@@ -51,6 +71,25 @@ extension FileSystems {
     if heap[inode].tree == .processes, ProcessNode(heap[inode].number).file == .pagemap {
       return try readPageMap(of: file, at: position, to: target, byteCount: byteCount)
     }
+    let key = SleepKey.object(file.raw, channel: 0x74)
+    while heap[file].isTextBusy { environment.sleep(on: key) }
+    heap[file].isTextBusy = true
+    defer {
+      heap[file].isTextBusy = false
+      environment.wake(key)
+    }
+    if position == 0 || position != heap[file].textEnd {
+      freeText(of: file)
+      try makeText(of: file)
+    }
+    let done = try copyText(of: file, at: position, to: target, byteCount: byteCount)
+    heap[file].textEnd = position + UInt64(done)
+    return done
+  }
+
+  private func copyText(
+    of file: Reference<OpenFile>, at position: UInt64, to target: TransferMemory, byteCount: Int
+  ) throws(Errno) -> Int {
     let size = heap[file].textByteCount
     guard position < size else { return 0 }
     let total = Int(min(UInt64(byteCount), size - position))

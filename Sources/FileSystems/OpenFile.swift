@@ -18,7 +18,7 @@ public struct OpenFile: HeapObject {
     case folder
     case pipe
     case socket
-    /// Text that was made at opening.
+    /// Text that is made when its start is read.
     case text
     case null
     case zero
@@ -61,6 +61,9 @@ public struct OpenFile: HeapObject {
   /// The text's frames, chained by their private words; 0 for none.
   var firstTextFrame: UInt32 = 0
   var textByteCount: UInt64 = 0
+  /// Where the last read of it ended, and whether a task makes or reads it.
+  var textEnd: UInt64 = 0
+  var isTextBusy = false
 
   init(_ inode: Reference<Inode>, _ behaviour: Behaviour, flags: OpenFlags) {
     self.inode = inode

@@ -233,6 +233,24 @@ import Testing
     }
   }
 
+  @Test func `a text is made anew where its start is read, and not in its middle`() throws {
+    try run { test in
+      let file = try test.open("/proc/sys/fs/file-nr")
+      defer { test.files.release(file) }
+      let first = try test.read(file, 100)
+      let other = try test.open("/usr/bin/program")
+      #expect(try test.read(file, 100) == [])
+      _ = try test.files.seek(file, to: 0, from: .start)
+      let second = try test.read(file, 1)
+      test.files.release(other)
+      // The rest is of the same moment.
+      let rest = try test.read(file, 100)
+      #expect(second + rest != first)
+      _ = try test.files.seek(file, to: 0, from: .start)
+      #expect(try test.read(file, 100) == first)
+    }
+  }
+
   @Test func `file-nr counts open files, and each open file has its facts`() throws {
     try run { test in
       let before = try test.text("/proc/sys/fs/file-nr")
