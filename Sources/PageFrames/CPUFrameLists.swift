@@ -114,6 +114,7 @@ struct CPUZoneLists: BitwiseCopyable {
   mutating func popZeroed(in table: FrameTable) -> PageFrameNumber? {
     guard let frame = lists[Self.zeroedList].pop(in: table) else { return nil }
     room &+= 1
+    takenCount &+= 1
     return frame
   }
 

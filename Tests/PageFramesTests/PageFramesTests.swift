@@ -56,6 +56,12 @@ import Testing
         #expect(counts() == (start.allocated + expected, start.freed + expected))
       }
     }
+    for _ in 0..<3 {
+      test.frames.freeZeroed(
+        try test.frames.allocate(FrameRequest(kind: .pageTable, content: .zeroed)))
+      expected += 1
+      #expect(counts() == (start.allocated + expected, start.freed + expected))
+    }
     let many = test.exhaust(FrameRequest(urgency: .reserve))
     expected += UInt64(many.count)
     #expect(counts().allocated == start.allocated + expected)
