@@ -90,7 +90,9 @@ let package = Package(
     suite(
       "FileSystemsTests",
       of: management + ["MemoryManagement", "LinuxABI", "FileSystems", "SimulatedMachine"]),
-    layer("SelfTests", on: mechanisms + ["KernelMappings", "DeviceMemory"]),
+    layer(
+      "SelfTests",
+      on: mechanisms + ["KernelMappings", "DeviceMemory", "AddressSpaces", "Compaction"]),
     suite(
       "SelfTestsTests", of: management + ["MemoryManagement", "SelfTests", "SimulatedMachine"]),
     layer(

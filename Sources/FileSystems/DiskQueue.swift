@@ -86,6 +86,23 @@ extension FileSystems {
     environment.schedule(diskCompletion: tag, at: request.due)
   }
 
+  /// The bytes of a disk, root first; none where there is no such disk.
+  public func byteCount(ofDisk disk: Int) -> ByteCount {
+    disk < Disk.count ? ByteCount(state.value.disks[disk].byteCount) : .zero
+  }
+
+  /// Starts reading blocks of a disk into frames that are no file's; they are the disk's until
+  /// nothing is under way.
+  ///
+  /// - Context: does not sleep. Linux: `submit_bio()`.
+  public func startReading(
+    disk: Int, block: UInt32, pageCount: Int, into first: PageFrameNumber
+  ) {
+    submit(
+      .read, disk: disk, block: block, frame: first, pageCount: UInt16(pageCount), of: nil,
+      index: 0, .idle)
+  }
+
   /// Ends a transfer whose modelled time has come.
   ///
   /// - Context: the kernel's event queue, in the order of time and submission; never sleeps.

@@ -15,6 +15,18 @@ public struct ContiguousAreaArgument: Equatable, Sendable {
   /// Linux: `CMA_MIN_ALIGNMENT_BYTES`, a page block.
   static var alignment: UInt64 { 4 << 20 }
 
+  /// An area of a sixteenth of a machine's memory, wherever there is room.
+  public static func share(of memory: ByteCount) -> Self {
+    let blockCount = max(memory.value / 16 / alignment, 1)
+    return Self(size: ByteCount(blockCount * alignment))
+  }
+
+  private init(size: ByteCount) {
+    self.size = size
+    base = nil
+    limit = nil
+  }
+
   /// Reads the words, or gives nil for anything else.
   public init?(argument: String) {
     let parts = argument.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)

@@ -17,8 +17,7 @@ extension Kernel {
     var isGood = true
     for number in 0..<SelfTestSuite.count {
       guard let suite = SelfTestSuite(rawValue: number) else { continue }
-      let tests = SelfTests(frames: frames, heap: heap, mappings: mappings, devices: devices)
-      let checks = tests.run(suite)
+      let checks = SelfTests(self).run(suite)
       if checks.failure != nil { isGood = false }
       sayResult(of: suite, checks)
     }
@@ -32,6 +31,10 @@ extension Kernel {
       var line = SelfTestLine(block)
       line.put(checks.failure == nil ? "ok " : "not ok ")
       line.put(suite.name)
+      if let finding = checks.finding {
+        line.put(": ")
+        line.put(finding)
+      }
       line.put(" (")
       line.put(checks.count)
       line.put(" checks)")
@@ -42,6 +45,16 @@ extension Kernel {
       line.put("\n")
       fileSystems.say(block, byteCount: line.byteCount)
     }
+  }
+}
+
+extension Kernel: SelfTestEnvironment {
+  public func byteCount(ofDisk disk: Int) -> ByteCount { fileSystems.byteCount(ofDisk: disk) }
+
+  public func startReading(
+    disk: Int, block: UInt32, pageCount: Int, into first: PageFrameNumber
+  ) {
+    fileSystems.startReading(disk: disk, block: block, pageCount: pageCount, into: first)
   }
 }
 

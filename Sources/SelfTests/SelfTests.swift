@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import AddressSpaces
 import DeviceMemory
 import KernelHeap
 import KernelMappings
@@ -11,26 +12,22 @@ import PageTables
 /// The kernel's own suites: the same in a booted machine and on a simulated one.
 ///
 /// Linux: KUnit, `lib/test_vmalloc.c`, `lib/tests/slub_kunit.c`.
-public struct SelfTests<M: Machine>: BitwiseCopyable {
-  let frames: PageFrames<M>
-  let heap: ObjectHeap<M>
-  let mappings: KernelMappings<M>
-  let devices: DeviceMemory<M>
+public struct SelfTests<Environment: SelfTestEnvironment>: BitwiseCopyable {
+  let environment: Environment
 
-  public init(
-    frames: PageFrames<M>, heap: ObjectHeap<M>, mappings: KernelMappings<M>,
-    devices: DeviceMemory<M>
-  ) {
-    self.frames = frames
-    self.heap = heap
-    self.mappings = mappings
-    self.devices = devices
-  }
+  public init(_ environment: Environment) { self.environment = environment }
+
+  typealias M = Environment.Hardware
+
+  var frames: PageFrames<M> { environment.frames }
+  var heap: ObjectHeap<M> { environment.heap }
+  var mappings: KernelMappings<M> { environment.mappings }
+  var devices: DeviceMemory<M> { environment.devices }
 
   /// Runs a suite twice. What the first round leaves is there to stay, such as page tables of the
   /// kernel; the second must leave every frame where it was.
   ///
-  /// - Context: nobody else uses the allocators; never sleeps.
+  /// - Context: nobody else uses the allocators; may wait for disks.
   public func run(_ suite: SelfTestSuite) -> SelfTestChecks {
     var checks = SelfTestChecks()
     round(suite, &checks)
@@ -47,10 +44,14 @@ public struct SelfTests<M: Machine>: BitwiseCopyable {
       case .buddy: try testBuddy(&checks)
       case .cpuLists: try testCPULists(&checks)
       case .slab: try testSlab(&checks)
+      case .heapDesign: try testHeapDesign(&checks)
       case .kmalloc: try testKernelHeap(&checks)
       case .vmalloc: try testVirtualAreas(&checks)
       case .directMap: try testDirectMap(&checks)
       case .deviceMemory: testDeviceMemory(&checks)
+      case .sharedBuffer: try testSharedBuffer(&checks)
+      case .compaction: testCompaction(&checks)
+      case .contiguous: try testContiguous(&checks)
       }
     } catch {
       checks.check(false, "there is memory for the suite")

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import HostTool
+import MemoryUnits
 
 /// `quire selftest`: the kernel's own suites in a machine.
 struct SelfTestCommand: ParsableCommand {
@@ -13,6 +14,8 @@ struct SelfTestCommand: ParsableCommand {
       discussion: """
         One line for each suite: ok NAME (N checks), or not ok with the name of the first check \
         that does not hold. The status is 0 if all are ok, otherwise 1.
+
+        Without --cma a machine of 16M or more has a contiguous area of a sixteenth of its memory.
         """)
   }
 
@@ -22,6 +25,9 @@ struct SelfTestCommand: ParsableCommand {
     // A machine has a program, although this one never begins.
     var options = try machine.options(program: ["true"])
     options.bootWords.append("selftest")
+    if options.contiguousAreas.isEmpty, options.memory >= ByteCount(16 << 20) {
+      options.contiguousAreas = [.share(of: options.memory)]
+    }
     options.isQuiet = true
     throw ExitCode(try MachineRun.run(options, host: .current))
   }

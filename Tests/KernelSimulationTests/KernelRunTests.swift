@@ -63,7 +63,7 @@ import Testing
     run.check(.exited, 0)
     #expect(run.notes.isEmpty)
     let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
-    #expect(lines.count >= 7 && lines.allSatisfy { $0.hasPrefix("ok ") })
+    #expect(lines.count >= 11 && lines.allSatisfy { $0.hasPrefix("ok ") })
   }
 
   @Test func `a program begins with its arguments and random bytes on its stack`() throws {

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import KernelMappings
-import Machine
-import MemoryManagement
+import KernelHeap
 import MemoryUnits
 import PageFrames
-import PageTableFormats
 import SimulatedMachine
 import Testing
 
@@ -13,32 +10,38 @@ import Testing
 
 /// The kernel's own suites on a simulated machine: `quire selftest` runs them in a booted one.
 @Suite struct SelfTestsTests {
-  private typealias Simulation = SimulatedMachine<X8664Format>
-
   private static let suites = (0..<SelfTestSuite.count).compactMap(SelfTestSuite.init(rawValue:))
 
-  private static func run(_ body: (SelfTests<Simulation>) throws -> Void) throws {
-    let options = SimulationOptions(
+  private static func run(
+    _ suite: SelfTestSuite, design: HeapDesign = .slub, area: ContiguousAreaRequest? = nil
+  ) throws -> SelfTestChecks {
+    var options = SimulationOptions(
       frameCount: 6144, seed: 1, initialContent: .garbage, freedFrames: .poisoned)
-    try Simulation.run(options) { (machine: Simulation) throws in
-      let size = PageCount(6144).bytes
-      var description = BootDescription(
-        memoryBytes: size, layout: .x86_64, zones: .x86_64,
-        stack: KernelStack(top: VirtualAddress(0xFFFF_FFFF_8010_F000)))
-      description.memory.append(.init(start: PhysicalAddress(0), byteCount: size))
-      let core = try MemoryCore(machine: machine, description: description)
-      try body(
-        SelfTests(
-          frames: core.frames, heap: core.heap, mappings: core.mappings, devices: core.devices))
+    options.diskByteCounts = [TestKernel.diskByteCount, TestKernel.diskByteCount]
+    return try Simulation.run(options) { (machine: Simulation) throws in
+      SelfTests(try TestKernel(machine, design: design, area: area)).run(suite)
     }
   }
 
-  @Test(arguments: suites) func `every check of a suite holds`(suite: SelfTestSuite) throws {
-    try Self.run { tests in
-      let checks = tests.run(suite)
-      #expect(checks.failure.map { String(describing: $0) } == nil)
-      #expect(checks.count >= 10)
-    }
+  @Test(arguments: suites, [HeapDesign.slub, .slab, .slob])
+  func `every check of a suite holds`(suite: SelfTestSuite, design: HeapDesign) throws {
+    let area = ContiguousAreaRequest(size: ByteCount(4 << 20))
+    let checks = try Self.run(suite, design: design, area: area)
+    #expect(checks.failure.map { String(describing: $0) } == nil)
+    #expect(checks.count >= 10)
+  }
+
+  @Test(arguments: [SelfTestSuite.contiguous, .sharedBuffer, .compaction])
+  func `and on a machine without an area`(suite: SelfTestSuite) throws {
+    let checks = try Self.run(suite)
+    #expect(checks.failure.map { String(describing: $0) } == nil)
+    #expect(checks.count >= 6)
+  }
+
+  @Test(arguments: [HeapDesign.slub, .slab, .slob])
+  func `the line of the design says which it is`(design: HeapDesign) throws {
+    let finding = try Self.run(.heapDesign, design: design).finding
+    #expect(finding.map { String(describing: $0) } == "\(design)")
   }
 
   @Test func `every suite has a name, and there are no more`() {

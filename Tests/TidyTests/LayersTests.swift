@@ -15,8 +15,8 @@ import Testing
     // L3
     "KernelHeap": 5, "PageTables": 5, "KernelMappings": 6, "DeviceMemory": 6,
     // L4, L5
-    "AddressSpaces": 7, "SelfTests": 7, "Compaction": 8, "Reclaim": 8, "OutOfMemory": 8,
-    "MemoryManagement": 9,
+    "AddressSpaces": 7, "Compaction": 8, "Reclaim": 8, "OutOfMemory": 8, "MemoryManagement": 9,
+    "SelfTests": 9,
     // The kernel around it
     "LinuxABI": 1, "FileSystems": 10, "Processes": 11,
     // Machines stand on L0 and L1 alone
