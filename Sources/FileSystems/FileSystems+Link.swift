@@ -47,6 +47,9 @@ extension FileSystems {
     _ link: Reference<Inode>, to target: TransferMemory, byteCount: Int
   ) throws(Errno) -> Int {
     let count = min(Int(heap[link].byteCount), byteCount)
+    if let text = heap[link].linkText {
+      return try deliver(bytes(at: text, byteCount: count), at: 0, byteCount: count, to: target)
+    }
     guard let file = heap[link].file.reference else {
       return try withPathBuffer { (block) throws(Errno) in
         for index in 0..<15 { block.store(heap[link].blocks[index], at: 4 * index) }

@@ -99,8 +99,7 @@ extension FileSystems {
         land(files)
         release(files)
       }
-      freeFrames(PageFrameNumber(heap[packet].frame), heap[packet].order)
-      heap.free(packet)
+      free(packet)
     }
     state.value.isBurying = false
   }

@@ -160,9 +160,7 @@ extension FileSystems {
   }
 
   private func bytes(of packet: Reference<Packet>) -> MemoryBlock {
-    machine.directMap.block(
-      at: PageFrameNumber(heap[packet].frame).address,
-      byteCount: heap[packet].order.pageCount.bytes)
+    bytes(at: heap[packet].bytes, byteCount: heap[packet].byteCount)
   }
 
   /// The files of a packet, taken out of it, or counted once more for who only looks.

@@ -13,7 +13,7 @@ extension FileSystems {
   ///
   /// - Parameter files: is the receiver's then, or is released.
   /// - Returns: the bytes sent.
-  /// - Throws: ENOTSOCK, EPIPE, ENOTCONN, ECONNREFUSED, EMSGSIZE, EAGAIN, EINTR, EFAULT, ENOMEM.
+  /// - Throws: ENOTSOCK, EPIPE, ENOTCONN, ECONNREFUSED, EMSGSIZE, EAGAIN, EINTR, EFAULT, ENOBUFS.
   /// - Context: may sleep. Linux: `unix_stream_sendmsg()`, `unix_dgram_sendmsg()`.
   public func send(
     _ file: Reference<OpenFile>, from source: TransferMemory, byteCount: Int,
@@ -77,30 +77,40 @@ extension FileSystems {
     _ socket: Reference<Socket>, from source: TransferMemory, byteCount: Int,
     files: Reference<PassedFiles>?
   ) throws(Errno) {
-    let pages = ByteCount(UInt64(max(byteCount, 1))).pagesRoundedUp
-    guard let order = Order(holding: pages) else { throw .EMSGSIZE }
-    let frame = try allocateFrames(order)
-    let block = machine.directMap.block(at: frame.address, byteCount: order.pageCount.bytes)
+    let packet = try makePacket(byteCount)
     do throws(Errno) {
+      let block = bytes(at: heap[packet].bytes, byteCount: byteCount)
       guard copy(from: source, byteCount: byteCount, to: block, at: 0) == byteCount else {
         throw .EFAULT
       }
-      let packet = try allocate(
-        Packet(
-          frame: frame.value, order: order, byteCount: byteCount,
-          sender: environment.socketOwner))
+      // Copying may have slept: the peer may be gone, or want nothing more.
+      try checkConnection(socket)
+    } catch {
+      free(packet)
+      throw error
+    }
+    enqueue(packet, from: socket, files)
+  }
+
+  /// - Throws: ENOBUFS. Linux: `sock_alloc_send_pskb()`.
+  private func makePacket(_ byteCount: Int) throws(Errno) -> Reference<Packet> {
+    do throws(Errno) {
+      let address = try allocateBytes(byteCount)
       do throws(Errno) {
-        // Copying may have slept: the peer may be gone, or want nothing more.
-        try checkConnection(socket)
-        enqueue(packet, from: socket, files)
+        return try allocate(
+          Packet(bytes: address, byteCount: byteCount, sender: environment.socketOwner))
       } catch {
-        heap.free(packet)
+        byteHeap.free(at: address)
         throw error
       }
     } catch {
-      freeFrames(frame, order)
-      throw error
+      throw .ENOBUFS
     }
+  }
+
+  func free(_ packet: Reference<Packet>) {
+    byteHeap.free(at: heap[packet].bytes)
+    heap.free(packet)
   }
 
   /// - Precondition: the socket has a peer.

@@ -40,9 +40,31 @@ public struct FileSystems<Environment: FileEnvironment>: BitwiseCopyable {
         return try heap.allocate(initial)
       } catch {
         let shortfall = Shortfall(order: .zero, zoneLimit: .normal, kind: .slab)
-        guard case .progress = environment.relieve(shortfall) else { throw .ENOMEM }
+        guard error == .outOfMemory, case .progress = environment.relieve(shortfall) else {
+          throw .ENOMEM
+        }
       }
     }
+  }
+
+  /// Bytes of the kernel's heap.
+  public var byteHeap: KernelHeap<Environment.Hardware> { KernelHeap(heap) }
+
+  /// Allocates bytes of any number, reclaiming if need be. Linux: `kmalloc()`.
+  ///
+  /// - Returns: where they are; `byteHeap.free(at:)` gives them back.
+  /// - Throws: ENOMEM.
+  public func allocateBytes(_ byteCount: Int) throws(Errno) -> PhysicalAddress {
+    do {
+      return try byteHeap.allocate(ByteCount(UInt64(byteCount)), relief: environment).surrender()
+    } catch {
+      throw .ENOMEM
+    }
+  }
+
+  /// Bytes of the kernel's heap that are kept by their address.
+  public func bytes(at address: PhysicalAddress, byteCount: Int) -> MemoryBlock {
+    machine.directMap.block(at: address, byteCount: ByteCount(UInt64(byteCount)))
   }
 
   /// Allocates frames for the kernel's own bytes, reclaiming if need be.

@@ -31,7 +31,8 @@ struct FolderEntry: HeapObject {
   var nextOfChain = Link<FolderEntry>(nil)
   /// The first bytes of the name.
   var start = InlineArray<36, UInt8>(repeating: 0)
-  var rest = Link<NameRest>(nil)
+  /// The others of a name that is longer, in the kernel's heap. Linux: `struct external_name`.
+  var rest: PhysicalAddress?
 
   static var startByteCount: Int { 36 }
 
@@ -52,30 +53,6 @@ struct FolderEntry: HeapObject {
 
   mutating func startEquals(_ block: MemoryBlock, at offset: Int, byteCount count: Int) -> Bool {
     withMemoryBlock(over: &start) {
-      $0.holds(bytesOf: block, at: offset, at: 0, byteCount: count)
-    }
-  }
-}
-
-/// What of a long name does not fit into its entry.
-struct NameRest: HeapObject {
-  static var cacheName: StaticString { "dentry_name" }
-  static var cacheIndex: Int { 45 }
-
-  var bytes = InlineArray<220, UInt8>(repeating: 0)
-
-  init() {}
-
-  mutating func store(_ block: MemoryBlock, at offset: Int, byteCount count: Int) {
-    withMemoryBlock(over: &bytes) { $0.copy(from: block, at: offset, to: 0, byteCount: count) }
-  }
-
-  mutating func copy(to block: MemoryBlock, at offset: Int, byteCount count: Int) {
-    withMemoryBlock(over: &bytes) { block.copy(from: $0, at: 0, to: offset, byteCount: count) }
-  }
-
-  mutating func equals(_ block: MemoryBlock, at offset: Int, byteCount count: Int) -> Bool {
-    withMemoryBlock(over: &bytes) {
       $0.holds(bytesOf: block, at: offset, at: 0, byteCount: count)
     }
   }
@@ -117,8 +94,9 @@ extension FileSystems {
     guard heap[entry].startEquals(name.block, at: name.offset, byteCount: start) else {
       return false
     }
-    guard let rest = heap[entry].rest.reference else { return true }
-    return heap[rest].equals(name.block, at: name.offset + start, byteCount: count - start)
+    guard let rest = rest(of: entry) else { return true }
+    return rest.holds(
+      bytesOf: name.block, at: name.offset + start, at: 0, byteCount: count - start)
   }
 
   /// Copies an entry's name. Context: any.
@@ -126,9 +104,16 @@ extension FileSystems {
     let count = Int(heap[entry].byteCount)
     let start = min(count, FolderEntry.startByteCount)
     heap[entry].copyStart(to: block, at: offset, byteCount: start)
-    if let rest = heap[entry].rest.reference {
-      heap[rest].copy(to: block, at: offset + start, byteCount: count - start)
+    if let rest = rest(of: entry) {
+      block.copy(from: rest, at: 0, to: offset + start, byteCount: count - start)
     }
+  }
+
+  /// What of a name does not fit into its entry.
+  private func rest(of entry: Reference<FolderEntry>) -> MemoryBlock? {
+    guard let address = heap[entry].rest else { return nil }
+    return bytes(
+      at: address, byteCount: Int(heap[entry].byteCount) - FolderEntry.startByteCount)
   }
 
   /// A new entry that is in no folder yet and holds no inode.
@@ -144,10 +129,10 @@ extension FileSystems {
     heap[entry].storeStart(name.block, at: name.offset, byteCount: start)
     guard name.byteCount > start else { return entry }
     do {
-      let rest = try allocate(NameRest())
-      heap[rest].store(
-        name.block, at: name.offset + start, byteCount: name.byteCount - start)
-      heap[entry].rest = Link(rest)
+      let rest = try allocateBytes(name.byteCount - start)
+      bytes(at: rest, byteCount: name.byteCount - start).copy(
+        from: name.block, at: name.offset + start, to: 0, byteCount: name.byteCount - start)
+      heap[entry].rest = rest
     } catch {
       heap.free(entry)
       throw error
@@ -156,7 +141,7 @@ extension FileSystems {
   }
 
   func freeEntry(_ entry: Reference<FolderEntry>) {
-    if let rest = heap[entry].rest.reference { heap.free(rest) }
+    if let rest = heap[entry].rest { byteHeap.free(at: rest) }
     heap.free(entry)
   }
 

@@ -82,6 +82,9 @@ public struct Inode: HeapObject {
   /// The entry by which it was last found; it may be removed already, and is then the inode's.
   var entry = Link<FolderEntry>(nil)
 
+  /// In memory, of a short link: its text, in the kernel's heap. Linux: `inode->i_link`.
+  var linkText: PhysicalAddress?
+
   /// ext2: where the blocks are; the text of a short link.
   var blocks: InlineArray<15, UInt32> = InlineArray(repeating: 0)
   /// The block that it got last; 0 for none.

@@ -100,6 +100,7 @@ extension FileSystems {
       heap[file].owner = 0
       spaces.release(file)
     }
+    if let text = heap[inode].linkText { byteHeap.free(at: text) }
     heap.free(inode)
   }
 

@@ -70,7 +70,7 @@ extension FileSystems {
   /// Linux: `SLAB_RECLAIM_ACCOUNT`.
   var reclaimablePageCount: PageCount {
     pageCount(ofCache: Inode.cacheIndex) + pageCount(ofCache: FolderEntry.cacheIndex)
-      + pageCount(ofCache: NameRest.cacheIndex) + pageCount(ofCache: PageCacheNode.cacheIndex)
+      + pageCount(ofCache: PageCacheNode.cacheIndex)
   }
 
   private func pageCount(ofCache index: Int) -> PageCount {

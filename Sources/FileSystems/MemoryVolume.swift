@@ -97,15 +97,16 @@ extension FileSystems {
     }
   }
 
-  /// Writes a link's text into its inode, or into a page of its own.
+  /// Keeps a link's text in the kernel's heap, or, if it is long, in a page of the file system.
   ///
-  /// - Throws: ENOSPC, ENOMEM.
+  /// - Throws: ENOSPC, ENOMEM. Linux: `shmem_symlink()`.
   func setLinkText(_ text: MemoryBlock, of inode: Reference<Inode>) throws(Errno) {
     heap[inode].byteCount = UInt64(text.byteCount)
-    if text.byteCount < 60 {
-      withMemoryBlock(over: &heap[inode].blocks) {
-        $0.copy(from: text, at: 0, to: 0, byteCount: text.byteCount)
-      }
+    if text.byteCount < Self.shortLinkByteCount {
+      let address = try allocateBytes(text.byteCount)
+      bytes(at: address, byteCount: text.byteCount).copy(
+        from: text, at: 0, to: 0, byteCount: text.byteCount)
+      heap[inode].linkText = address
       return
     }
     try giveContents(to: inode)
@@ -115,6 +116,9 @@ extension FileSystems {
     bytes(of: frame).copy(from: text, at: 0, to: 0, byteCount: text.byteCount)
     _ = frames.release(frame)
   }
+
+  /// With the zero at its end. Linux: `SHORT_SYMLINK_LEN`.
+  private static var shortLinkByteCount: Int { 128 }
 
   /// Frees an inode in memory that nobody holds, and the folders that only its old path held.
   func discardMemory(_ inode: Reference<Inode>) {

@@ -93,9 +93,8 @@ struct Packet: HeapObject {
   static var cacheName: StaticString { "skbuff_head_cache" }
   static var cacheIndex: Int { 20 }
 
-  /// The first of its frames.
-  let frame: UInt32
-  let order: Order
+  /// Where its bytes are in the kernel's heap. Linux: `skb->head`, of `kmalloc_reserve()`.
+  let bytes: PhysicalAddress
   let byteCount: Int
   let sender: SocketOwner
   /// Bytes of a stream that were read already.

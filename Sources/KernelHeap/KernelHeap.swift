@@ -72,7 +72,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
 
   /// Allocates bytes, and lets somebody free memory as long as there is none.
   ///
-  /// - Throws: `tooLarge`; `outOfMemory` once the relief made no progress.
+  /// - Throws: `tooLarge`; `outOfMemory` once the relief made no progress; `injected` at once.
   /// - Context: may sleep, as the relief does; no lock held but the kernel's.
   public func allocate<R: PressureRelief>(
     _ byteCount: ByteCount, content: FrameRequest.Content = .uninitialized, relief: R,
@@ -82,7 +82,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
       do throws(AllocationError) {
         return try allocate(byteCount, content: content, file: file, line: line)
       } catch {
-        guard error != .tooLarge else { throw error }
+        guard error == .outOfMemory else { throw error }
         let order = Order(holding: byteCount.pagesRoundedUp) ?? .zero
         let shortfall = Shortfall(order: order, zoneLimit: .normal, kind: .slab)
         if relief.relieve(shortfall) == .none { throw error }

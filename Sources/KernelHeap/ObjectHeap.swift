@@ -175,7 +175,7 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
 
   /// Makes an object, and lets somebody free memory as long as there is none.
   ///
-  /// - Throws: `outOfMemory` once the relief made no progress.
+  /// - Throws: `outOfMemory` once the relief made no progress; `injected` at once.
   /// - Context: may sleep, as the relief does; no lock held but the kernel's.
   public func allocate<T: HeapObject, R: PressureRelief>(
     _ initial: T, relief: R, file: SourceFile = #fileID, line: UInt32 = #line
@@ -184,6 +184,7 @@ public struct ObjectHeap<M: Machine>: BitwiseCopyable, @unchecked Sendable {
       do throws(AllocationError) {
         return try allocate(initial, file: file, line: line)
       } catch {
+        guard error == .outOfMemory else { throw error }
         let shortfall = Shortfall(order: .zero, zoneLimit: .normal, kind: .slab)
         if relief.relieve(shortfall) == .none { throw error }
       }

@@ -47,22 +47,66 @@ extension Kernel {
   }
 
   private func poll(
-    _ entries: UInt64, _ count: UInt64, _ limit: UInt64?
+    _ address: UInt64, _ count: UInt64, _ limit: UInt64?
   ) throws(Errno) -> UInt64 {
     guard count <= heap[process].limits[Resource.openFiles.rawValue].current else {
       throw .EINVAL
     }
-    return try wait(limit) { (table) throws(Errno) in
-      var ready: UInt64 = 0
-      for index in 0..<count {
-        let address = entries &+ index * 8
-        var entry: PollEntry = try load(at: address)
-        entry.found = found(for: entry)
-        if let table { try watch(Int(entry.descriptor), table) }
-        if entry.found != 0 { ready += 1 }
-        try store(entry.found, at: address &+ 6)
+    // The program may change its array meanwhile: what it asked for is a copy.
+    return try withBytes(Int(count) * 8) { (entries) throws(Errno) in
+      try copyIn(address, to: entries)
+      let ready: UInt64
+      do throws(Errno) {
+        ready = try wait(limit) { (table) throws(Errno) in
+          try lookAtEntries(entries, table)
+        }
+      } catch {
+        try storeFound(entries, at: address)
+        throw error
       }
+      try storeFound(entries, at: address)
       return ready
+    }
+  }
+
+  /// Linux: `do_poll()`.
+  private func lookAtEntries(
+    _ entries: MemoryBlock, _ table: Reference<PollTable>?
+  ) throws(Errno) -> UInt64 {
+    var ready: UInt64 = 0
+    for place in stride(from: 0, to: entries.byteCount, by: 8) {
+      let entry = entries.load(PollEntry.self, at: place)
+      let found = found(for: entry)
+      if let table { try watch(Int(entry.descriptor), table) }
+      if found != 0 { ready += 1 }
+      entries.store(found, at: place + 6)
+    }
+    return ready
+  }
+
+  private func storeFound(_ entries: MemoryBlock, at address: UInt64) throws(Errno) {
+    for place in stride(from: 0, to: entries.byteCount, by: 8) {
+      try store(entries.load(UInt16.self, at: place + 6), at: address &+ UInt64(place) &+ 6)
+    }
+  }
+
+  /// Runs a body with bytes of the kernel's heap.
+  ///
+  /// - Throws: ENOMEM.
+  private func withBytes<Result>(
+    _ byteCount: Int, _ body: (MemoryBlock) throws(Errno) -> Result
+  ) throws(Errno) -> Result {
+    let address = try fileSystems.allocateBytes(byteCount)
+    defer { fileSystems.byteHeap.free(at: address) }
+    return try body(fileSystems.bytes(at: address, byteCount: byteCount))
+  }
+
+  private func copyIn(_ address: UInt64, to block: MemoryBlock) throws(Errno) {
+    do {
+      try spaces.copyIn(
+        from: VirtualAddress(address), in: space, byteCount: block.byteCount, to: block, at: 0)
+    } catch {
+      throw Errno(error)
     }
   }
 
@@ -142,50 +186,63 @@ extension Kernel {
   private func select(_ call: CallArguments, _ limit: UInt64?) throws(Errno) -> UInt64 {
     let count = Int32(truncatingIfNeeded: call.first)
     guard count >= 0 else { throw .EINVAL }
-    let wordCount = (min(UInt64(count), UInt64(Self.selectLimit)) + 63) / 64
-    var wanted = InlineArray<48, UInt64>(repeating: 0)
-    let sets: InlineArray<3, UInt64> = [call.second, call.third, call.fourth]
-    for kind in 0..<3 where sets[kind] != 0 {
-      for word in 0..<wordCount {
-        wanted[kind * 16 + Int(word)] = try load(at: sets[kind] &+ word * 8)
+    let request = SelectRequest(
+      limit: min(Int(count), descriptorCapacity),
+      addresses: [call.second, call.third, call.fourth])
+    return try withBytes(request.byteCount) { (sets) throws(Errno) in
+      sets.clear()
+      for kind in 0..<3 where request.addresses[kind] != 0 {
+        let set = sets.part(from: request.start(of: kind), byteCount: request.setByteCount)
+        try copyIn(request.addresses[kind], to: set)
       }
-    }
-    var found = InlineArray<48, UInt64>(repeating: 0)
-    let ready = try wait(limit) { (table) throws(Errno) in
-      found = InlineArray<48, UInt64>(repeating: 0)
-      var ready: UInt64 = 0
-      for descriptor in 0..<min(Int(count), Self.selectLimit) {
-        ready += try mark(descriptor, wanted, &found, table)
+      let ready = try wait(limit) { (table) throws(Errno) in
+        sets.clear(
+          from: request.start(of: SelectRequest.found), byteCount: 3 * request.setByteCount)
+        var ready: UInt64 = 0
+        for descriptor in 0..<request.limit {
+          ready += try mark(descriptor, request, sets, table)
+        }
+        return ready
+      }
+      for kind in 0..<3 where request.addresses[kind] != 0 {
+        try copyOut(request, kind, sets)
       }
       return ready
     }
-    for kind in 0..<3 where sets[kind] != 0 {
-      for word in 0..<wordCount {
-        try store(found[kind * 16 + Int(word)], at: sets[kind] &+ word * 8)
-      }
-    }
-    return ready
   }
 
-  /// Descriptors that a set of `select` can say. Linux: `FD_SETSIZE`, as C libraries have it.
-  private static var selectLimit: Int { 1024 }
+  private func copyOut(
+    _ request: SelectRequest, _ kind: Int, _ sets: MemoryBlock
+  ) throws(Errno) {
+    do {
+      try spaces.copyOut(
+        from: sets, at: request.start(of: SelectRequest.found + kind),
+        byteCount: request.setByteCount, to: VirtualAddress(request.addresses[kind]), in: space)
+    } catch {
+      throw Errno(error)
+    }
+  }
 
   /// Marks what is wanted of a descriptor and there; how much that is.
   private func mark(
-    _ descriptor: Int, _ wanted: InlineArray<48, UInt64>, _ found: inout InlineArray<48, UInt64>,
+    _ descriptor: Int, _ request: SelectRequest, _ sets: MemoryBlock,
     _ table: Reference<PollTable>?
   ) throws(Errno) -> UInt64 {
     let bit = UInt64(1) << UInt64(descriptor & 63)
-    let word = descriptor >> 6
-    let isWanted = (wanted[word] | wanted[16 + word] | wanted[32 + word]) & bit != 0
-    guard isWanted else { return 0 }
+    let word = descriptor >> 6 * 8
+    var wanted: UInt64 = 0
+    for kind in 0..<3 { wanted |= sets.load(UInt64.self, at: request.start(of: kind) + word) }
+    guard wanted & bit != 0 else { return 0 }
     guard let file = file(UInt32(descriptor), of: process) else { throw .EBADF }
     if let table { try fileSystems.watch(file, for: table) }
     let readiness = fileSystems.readiness(of: file).rawValue
     var ready: UInt64 = 0
-    for kind in 0..<3 where wanted[kind * 16 + word] & bit != 0 {
-      guard readiness & Self.selectMask(kind) != 0 else { continue }
-      found[kind * 16 + word] |= bit
+    for kind in 0..<3 {
+      guard sets.load(UInt64.self, at: request.start(of: kind) + word) & bit != 0,
+        readiness & Self.selectMask(kind) != 0
+      else { continue }
+      let place = request.start(of: SelectRequest.found + kind) + word
+      sets.store(sets.load(UInt64.self, at: place) | bit, at: place)
       ready += 1
     }
     return ready
@@ -197,4 +254,23 @@ extension Kernel {
     let output = Readiness.output.union(.normalOutput).union(.error)
     return kind == 0 ? input.rawValue : kind == 1 ? output.rawValue : Readiness.urgent.rawValue
   }
+}
+
+/// What `select` was asked, and where its six sets are: three that are wanted, three found.
+///
+/// Linux: `fd_set_bits`.
+private struct SelectRequest: BitwiseCopyable {
+  /// Descriptors from this one on are not looked at.
+  let limit: Int
+  /// Of the program's sets; 0 for none.
+  let addresses: InlineArray<3, UInt64>
+
+  /// Linux: `FDS_BYTES()`.
+  var setByteCount: Int { (limit + 63) / 64 * 8 }
+  var byteCount: Int { 6 * setByteCount }
+
+  func start(of set: Int) -> Int { set * setByteCount }
+
+  /// The first of the sets that tell what was found.
+  static var found: Int { 3 }
 }

@@ -29,6 +29,20 @@ extension Kernel {
     return nil
   }
 
+  /// How many descriptors the running task's table has room for: `select` looks at no others.
+  ///
+  /// At least 256, as a shell leaves it to its programs: it had 255 open.
+  /// Linux: `fdt->max_fds`, a power of two from `alloc_fdtable()`.
+  var descriptorCapacity: Int {
+    let table = descriptors
+    var capacity = 256
+    for index in 0..<DescriptorTable.blockCount
+    where heap[table].block(at: index).reference != nil {
+      while capacity <= index * DescriptorBlock.capacity { capacity *= 2 }
+    }
+    return capacity
+  }
+
   private func block(
     of descriptor: UInt32, in table: Reference<DescriptorTable>
   ) -> Reference<DescriptorBlock>? {

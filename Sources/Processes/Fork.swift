@@ -307,7 +307,7 @@ extension Kernel {
       } catch {
         // What the attempt itself gave back is no progress: else it would be tried for ever.
         _ = mappings.shrink()
-        guard case .progress = relieveForObject() else { throw .ENOMEM }
+        guard error == .outOfMemory, case .progress = relieveForObject() else { throw .ENOMEM }
       }
     }
   }

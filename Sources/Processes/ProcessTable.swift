@@ -7,6 +7,7 @@ import KernelHeap
 import LinuxABI
 import Machine
 import MemoryUnits
+import PageFrames
 
 /// Processes by number, and what each is made of.
 ///
@@ -151,7 +152,7 @@ extension Kernel {
       do {
         return try heap.allocate(initial)
       } catch {
-        guard case .progress = relieveForObject() else { throw .ENOMEM }
+        guard error == .outOfMemory, case .progress = relieveForObject() else { throw .ENOMEM }
       }
     }
   }

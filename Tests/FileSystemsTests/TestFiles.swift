@@ -192,7 +192,8 @@ struct TestFiles {
   /// Runs a body on a fresh machine with a disk.
   static func run(
     disk: [UInt8] = [], scratch: [UInt8] = [], frameCount: Int = 4096, terminals: UInt64 = 0,
-    model: DeviceModel = .ssd, _ body: (TestFiles) throws -> Void
+    model: DeviceModel = .ssd, heapOptions: HeapOptions = HeapOptions(),
+    _ body: (TestFiles) throws -> Void
   ) throws {
     let host = TestHost()
     host.disk = disk
@@ -207,7 +208,8 @@ struct TestFiles {
     description.memory.append(
       BootDescription.Range(
         start: PhysicalAddress(0), byteCount: ByteCount(UInt64(frameCount) * 4096)))
-    let core = try MemoryCore(machine: machine, description: description)
+    let core = try MemoryCore(
+      machine: machine, description: description, heapOptions: heapOptions)
     let state = try FileSystemState(
       frames: core.frames, model: model, diskByteCount: UInt64(disk.count),
       scratchByteCount: UInt64(scratch.count), terminals: terminals,

@@ -37,17 +37,56 @@ suites() { # NAME OPTION...
   status=$?
   sed -n -E "s/^(ok|not ok) (.*)/\1 suite in $name: \2/p" suites
   failures=$((failures + $(grep -c '^not ok' suites)))
-  if (($(grep -c '^ok' suites) < 7)) || { ((status != 0)) && ! grep -q '^not ok' suites; }; then
+  if (($(grep -c '^ok' suites) < 11)) || { ((status != 0)) && ! grep -q '^not ok' suites; }; then
     not_ok "suites in $name" "status $status: $(tail -n 2 errors | tr '\n' ' ')"
   fi
+  # Two devices wrote one buffer, and a program's memory borrowed an area.
+  for suite in 'two disks and one buffer (60' 'contiguous areas (44'; do
+    grep -qF "$suite checks)" suites || not_ok "the whole suite in $name: $suite" 'see above'
+  done
+}
+
+# The line of the design names the one that was booted.
+design() { # DESIGN
+  local name="the suite of the slab design is that of $1"
+  if grep -q "^ok slab design: $1 (" suites; then ok "$name"; else not_ok "$name" 'see above'; fi
 }
 
 suites 'a machine of 256 MiB'
+design slub
 suites 'a machine of 24 MiB' --memory 24M
 suites 'a machine with SLAB' --boot slab=slab
+design slab
 suites 'a machine with SLOB' --boot slab=slob
+design slob
 suites 'a machine whose devices reach nothing' --boot 'swiotlb=force dma_debug'
 suites 'a machine with pages of 1 GiB' --memory 2G --qemu-opts '-cpu Nehalem,-spec-ctrl,+pdpe1gb'
+
+# --- bytes that the kernel keeps for programs
+
+gcc -O1 -w -static -o kernelbytes "$root/Tests/programs/kernelbytes.c" || exit 1
+for design in slub slab; do
+  name="messages, names and texts of links are in the rows kmalloc-N ($design)"
+  "$quire" run --quiet --boot "slab=$design audit" --timeout 200s -- ./kernelbytes \
+    >got 2>errors </dev/null
+  if awk '{ grew[$1] = $2 }
+    END { exit !(grew["messages"] > 150 && grew["texts"] > 250 && grew["names"] > 250) }' got; then
+    ok "$name: $(tr '\n' ' ' <got)"
+  else
+    not_ok "$name" "$(tr '\n' ' ' <got)$(tail -n 2 errors)"
+  fi
+done
+for design in slub slab slob; do
+  name="who is refused bytes is told, and goes on ($design)"
+  "$quire" run --quiet --boot "slab=$design failslab=1,3,20000,-1 audit" --timeout 200s -- \
+    ./kernelbytes refused >got 2>errors </dev/null
+  status=$?
+  if [[ $status == 0 && $(<got) == 'links 1 messages 1 polls 1 selects 1' ]]; then
+    ok "$name"
+  else
+    not_ok "$name" "status $status: $(tail -n 2 got errors | tr '\n' ' ')"
+  fi
+done
 
 # --- devices
 
