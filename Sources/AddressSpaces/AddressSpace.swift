@@ -51,6 +51,10 @@ public struct AddressSpace: HeapObject {
   /// Pages in all areas. Linux: `total_vm`.
   public internal(set) var pageCount = PageCount.zero
   public internal(set) var peakPageCount = PageCount.zero
+  /// Pages in locked areas. Linux: `locked_vm`.
+  public internal(set) var lockedPageCount = PageCount.zero
+  /// How the areas to come are locked; empty for not. Linux: `def_flags`.
+  var futureLocks = AreaAttributes()
   /// Resident pages by kind. Linux: `MM_ANONPAGES`, `MM_FILEPAGES`, `MM_SHMEMPAGES`.
   public internal(set) var anonymousCount = PageCount.zero
   public internal(set) var fileCount = PageCount.zero

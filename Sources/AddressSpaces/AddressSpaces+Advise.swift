@@ -8,8 +8,15 @@ import PageTables
 
 /// What `madvise` says about a range.
 public enum MemoryAdvice: Sendable, BitwiseCopyable {
-  /// Contents are not needed any more. Linux: `MADV_DONTNEED`.
-  case discard
+  /// Contents are not needed any more. Linux: `MADV_DONTNEED`; of a locked area,
+  /// `MADV_DONTNEED_LOCKED`.
+  case discard, discardLocked
+  /// Nor soon: at once is one of the times. Linux: `MADV_FREE`.
+  case discardLater
+  /// Nor in the file that others share. Linux: `MADV_REMOVE`.
+  case punchHole
+  /// Pages that may go first. Linux: `MADV_COLD`, `MADV_PAGEOUT`.
+  case deactivate
   /// Read or make the pages now. Linux: `MADV_POPULATE_READ`, `MADV_POPULATE_WRITE`.
   case populateForReading, populateForWriting
   /// Not inherited by fork, or so again. Linux: `MADV_DONTFORK`, `MADV_DOFORK`.
@@ -56,9 +63,17 @@ extension AddressSpaces {
   ) throws(MemoryError) {
     switch advice {
     case .none: return
-    case .discard:
-      guard !heap[area].attributes.contains(.locked) else { throw .invalidArgument }
+    case .discard, .deactivate, .discardLater:
+      guard !heap[area].attributes.contains(.locked), mayBeLocked(area) else {
+        throw .invalidArgument
+      }
+      if case .deactivate = advice { return }
+      if case .discardLater = advice, heap[area].file.reference != nil { throw .invalidArgument }
       unmapPages(of: space, from: part.start, to: part.end)
+    case .discardLocked:
+      guard mayBeLocked(area) else { throw .invalidArgument }
+      unmapPages(of: space, from: part.start, to: part.end)
+    case .punchHole: try punchHole(part, of: area)
     case .populateForReading: try touch(part, in: space, .read)
     case .populateForWriting: try touch(part, in: space, .write)
     case .keepFromFork: try mark(part, of: area) { $0.insert(.notInherited) }
@@ -68,6 +83,20 @@ extension AddressSpaces {
       try mark(part, of: area) { $0.insert(.emptyAfterFork) }
     case .keepOnFork: try mark(part, of: area) { $0.remove(.emptyAfterFork) }
     }
+  }
+
+  /// Takes the pages of a part of a shared area from its file. Linux: `madvise_remove()`.
+  private func punchHole(_ part: PageRange, of area: Reference<Area>) throws(MemoryError) {
+    let value = heap[area]
+    guard !value.attributes.contains(.locked), let file = value.file.reference else {
+      throw .invalidArgument
+    }
+    guard !value.isPrivate, value.maximumProtection.contains(.write) else {
+      throw .accessDenied
+    }
+    // A file system of a disk has no holes to punch.
+    guard heap[file].backing == .memory else { throw .notSupported }
+    removePages(of: file, from: value.index(of: part.start), to: value.index(of: part.end))
   }
 
   private func mark(

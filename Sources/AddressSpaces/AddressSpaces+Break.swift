@@ -46,7 +46,11 @@ extension AddressSpaces {
       .fixed(range.start.address), byteCount: range.count.bytes,
       protection: .read.union(.write))
     do {
-      try enter(range, request, in: space)
+      if heap[space].futureLocks.isEmpty {
+        try enter(range, request, in: space)
+      } else {
+        _ = try mapLocked(range, request, in: space)
+      }
       return true
     } catch {
       return false

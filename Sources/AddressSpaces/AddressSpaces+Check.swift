@@ -24,6 +24,13 @@ public enum AddressSpaceViolation: Error, Equatable, Sendable, BitwiseCopyable {
   case notInReverseMap(PageFrameNumber, VirtualAddress)
   /// The space counts other numbers of pages than it has.
   case pagesMiscounted
+  /// The space counts other numbers of locked pages than its areas have.
+  case locksMiscounted
+  /// A frame is locked more or less often than entries in locked areas map it, or as a page that
+  /// reclaim may have.
+  case frameLockMiscounted(PageFrameNumber)
+  /// The counters of locked frames say something else than the frames.
+  case lockedFramesMiscounted
   /// A frame says that it is mapped more or less often than it is.
   case mappingsMiscounted(PageFrameNumber, says: UInt32, found: UInt32)
   case table(PageTableViolation)
@@ -62,6 +69,7 @@ extension AddressSpaces {
   private func checkAreas(of space: Reference<AddressSpace>) throws(AddressSpaceViolation) {
     heap[space].areas.checkInvariants(in: areaLinks)
     var pages = 0
+    var lockedPages = 0
     var below = Self.lowestPage.value
     var next = firstArea(of: space)
     while let area = next {
@@ -73,10 +81,12 @@ extension AddressSpaces {
       if value.attributes.contains(.growsDown) { gap -= min(gap, UInt64(Self.stackGuard.value)) }
       guard gap == value.gaps.before else { throw .gapMiscounted(value.start.address) }
       pages += value.pageCount.value
+      if value.attributes.contains(.locked) { lockedPages += value.pageCount.value }
       below = value.end.value
       next = self.area(after: area)
     }
     guard heap[space].pageCount.value == pages else { throw .pagesMiscounted }
+    guard heap[space].lockedPageCount.value == lockedPages else { throw .locksMiscounted }
   }
 
   private func violationOfLeaf(
@@ -89,6 +99,9 @@ extension AddressSpaces {
     guard granted.isSuperset(of: rights) else { return .rightsBeyondArea(address) }
     let kind = frames.table[leaf.frame].kind
     guard kind == .anonymous || kind == .file else { return .wrongKind(leaf.frame) }
+    if heap[area].attributes.contains(.locked), frames.table[leaf.frame].lockCount == 0 {
+      return .frameLockMiscounted(leaf.frame)
+    }
     var isFound = false
     forEachPlace(of: leaf.frame) { place, page in
       if place == space, page == address.page { isFound = true }

@@ -42,7 +42,7 @@ extension AddressSpaces {
     var value = heap[area]
     value.space = space
     value.clearLinks()
-    value.attributes.remove(.locked)
+    value.attributes = value.attributes.subtracting(.locks)
     let copy = try allocate(value)
     if !heap[area].attributes.contains(.emptyAfterFork) {
       do {

@@ -177,7 +177,10 @@ extension AddressSpaces {
     _ = cursor.take()
     // The old translation is forgotten before its frame may be freed or the new one written.
     machine.flush(.page(page))
-    if !isZero { leave(leaf.frame, page: fault.page, space: fault.space) }
+    if !isZero {
+      if heap[fault.area].attributes.contains(.locked) { unlock(leaf.frame) }
+      leave(leaf.frame, page: fault.page, space: fault.space)
+    }
     enter(fault, anonymous: copy, region: region, &cursor)
     record(.faultCopyOnWrite, frame: copy.value, value: fault.address.value)
     return .done
@@ -195,6 +198,7 @@ extension AddressSpaces {
     put(frame, userRights(heap[fault.area].protection), &cursor)
     heap[fault.space].anonymousCount += PageCount(1)
     memory.value.anonymousPageCount += PageCount(1)
+    if heap[fault.area].attributes.contains(.locked) { lock(frame) }
     notePeak(of: fault.space)
   }
 

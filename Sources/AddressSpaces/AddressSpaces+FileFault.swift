@@ -68,7 +68,7 @@ extension AddressSpaces {
       // Reclaim, which made room for the table, has begun to write it.
       return .slept
     }
-    map(frame, at: fault.page, in: fault.space, rights, &cursor)
+    map(frame, at: fault.page, of: fault, rights, &cursor)
     var around = 0
     if fault.access != .write { around = mapAround(fault, file, rights) }
     recordFileFault(fault, frame, pagesAround: around)
@@ -91,7 +91,7 @@ extension AddressSpaces {
       if page != fault.page, case .empty = cursor.entry,
         let frame = upToDatePage(of: file, index: heap[fault.area].index(of: page))
       {
-        map(frame, at: page, in: fault.space, rights, &cursor)
+        map(frame, at: page, of: fault, rights, &cursor)
         mapped += 1
       }
       page = page + PageCount(1)
@@ -100,19 +100,21 @@ extension AddressSpaces {
     return mapped
   }
 
-  /// Enters a page-cache frame into a page table.
+  /// Enters a page-cache frame into a page table, for a page of the fault's area.
   ///
   /// - Precondition: the tables are there and the entry is empty.
   private func map(
-    _ frame: PageFrameNumber, at page: PageNumber, in space: Reference<AddressSpace>,
+    _ frame: PageFrameNumber, at page: PageNumber, of fault: Fault,
     _ rights: Protection, _ cursor: inout PageTableCursor<Environment.Hardware>
   ) {
+    let space = fault.space
     frames.retain(frame)
     if frames.table[frame].mappings == 0 { memory.value.mappedFilePageCount += PageCount(1) }
     frames.mapped(frame, at: page, space: space.raw)
     frames.table[frame].flags.insert(.referenced)
     put(frame, rights, &cursor)
     countResident(frame, in: space)
+    if heap[fault.area].attributes.contains(.locked) { lock(frame) }
     notePeak(of: space)
   }
 

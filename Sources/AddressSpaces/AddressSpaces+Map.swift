@@ -17,7 +17,8 @@ extension AddressSpaces {
   /// Maps anonymous memory or a file. Linux: `mmap()`, `do_mmap()`.
   ///
   /// - Throws: `invalidArgument` (no bytes, unaligned fixed address), `outOfMemory` (no room, too
-  ///   many areas), `exists`, `notPermitted` (below the lowest address), `overflow`.
+  ///   many areas), `exists`, `notPermitted` (below the lowest address; to be locked, without the
+  ///   right to), `again` (more locked pages than allowed), `overflow`.
   /// - Context: may reclaim; sleeps only to populate.
   public func map(
     _ space: Reference<AddressSpace>, _ request: MapRequest
@@ -34,18 +35,33 @@ extension AddressSpaces {
     guard pages <= heap[space].pageLimit else { throw .outOfMemory }
     let range = try place(request.placement, count, in: space)
     guard heap[space].areaCount < areaLimit else { throw .outOfMemory }
+    if !request.attributes.union(heap[space].futureLocks).isDisjoint(with: .locks) {
+      return try mapLocked(range, request, in: space)
+    }
     if case .fixed = request.placement { try unmap(space, range) }
     try enter(range, request, in: space)
+    if request.populates { populate(space, range) }
     return range.start.address
   }
 
-  /// Maps a range that is free, as `map` does when it has found one.
+  @inline(never)  // Out of the way of what is not locked.
+  func mapLocked(
+    _ range: PageRange, _ request: MapRequest, in space: Reference<AddressSpace>
+  ) throws(MemoryError) -> VirtualAddress {
+    let request = try locked(request, range.count, in: space)
+    if case .fixed = request.placement { try unmap(space, range) }
+    try enter(range, request, in: space)
+    populate(space, range)
+    return range.start.address
+  }
+
+  /// Maps a range that is free, as `map` does when it has found one; no page comes.
+  @inline(__always)  // 50 instructions of mmap-munmap.
   func enter(
     _ range: PageRange, _ request: MapRequest, in space: Reference<AddressSpace>
   ) throws(MemoryError) {
     try promise(request, range.count)
-    let area = try insertArea(range, request, in: space)
-    if request.populates { populate(space, range, rights: heap[area].protection) }
+    _ = try insertArea(range, request, in: space)
   }
 
   /// Maps new memory that forks share. Linux: `shmem_zero_setup()`.
@@ -140,6 +156,7 @@ extension AddressSpaces {
       area = try newArea(candidate, in: space)
     }
     countPages(range.count, in: space)
+    if request.attributes.contains(.locked) { heap[space].lockedPageCount += range.count }
     if commits(request.protection, request.attributes, request.source) {
       memory.value.committedPageCount += range.count
     }

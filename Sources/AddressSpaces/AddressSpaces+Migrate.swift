@@ -140,7 +140,8 @@ extension AddressSpaces {
     } catch {
       preconditionFailure("an entry that was there is gone")
     }
-    if heap[file].backing == .disk { replaceFilePage(frame, by: target) }
+    let isListed = !frames.table[frame].flags.contains(.unevictable)
+    if heap[file].backing == .disk, isListed { replaceFilePage(frame, by: target) }
   }
 }
 

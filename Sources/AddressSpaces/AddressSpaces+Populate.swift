@@ -9,21 +9,68 @@ import PageTableFormats
 import PageTables
 
 extension AddressSpaces {
+  /// What becomes of a populated range behind a page that cannot come.
+  enum PopulatePolicy {
+    case endsAtError
+    /// The next area is looked at.
+    case passesErrors
+  }
+
   /// Makes every page of a range present, as far as rights and memory allow.
   ///
-  /// - Context: may sleep. Linux: `populate_vma_page_range()`.
-  func populate(_ space: Reference<AddressSpace>, _ range: PageRange, rights: Protection) {
-    let access: FaultAccess = rights.contains(.write) ? .write : .read
+  /// - Context: may sleep. Linux: `mm_populate()`.
+  func populate(_ space: Reference<AddressSpace>, _ range: PageRange) {
+    do {
+      try populate(space, range, .passesErrors)
+    } catch {
+      preconditionFailure("an error that is passed over")
+    }
+  }
+
+  /// Makes every page of a range present. Private pages that may be written become the program's
+  /// own; those that only become present when they are touched, and a device's, are left out.
+  ///
+  /// - Throws: `badAddress` where an access would be refused, `outOfMemory`.
+  /// - Context: may sleep. Linux: `__mm_populate()`.
+  func populate(
+    _ space: Reference<AddressSpace>, _ range: PageRange, _ policy: PopulatePolicy
+  ) throws(MemoryError) {
     var page = range.start
     while page < range.end {
-      if access == .write {
-        page = mapFreshRun(in: space, from: page, to: range.end)
-        if page == range.end { return }
+      guard let area = area(in: space, at: page) ?? firstArea(in: space, endingAfter: page),
+        heap[area].start < range.end
+      else { return }
+      page = max(page, heap[area].start)
+      let end = min(range.end, heap[area].end)
+      do throws(MemoryError) {
+        page = try populate(area, from: page, to: end)
+      } catch {
+        guard case .passesErrors = policy else { throw error }
+        page = end
       }
-      guard case .resolved = handleFault(in: space, at: page.address, access: access) else {
-        return
-      }
-      page = page + PageCount(1)
+    }
+  }
+
+  /// Makes pages of one area present; returns the first that may have to be looked at again.
+  ///
+  /// Linux: `populate_vma_page_range()`.
+  private func populate(
+    _ area: Reference<Area>, from start: PageNumber, to end: PageNumber
+  ) throws(MemoryError) -> PageNumber {
+    let space = heap[area].space
+    guard !heap[area].attributes.contains(.lockedOnFault), mayBeLocked(area) else { return end }
+    let isOwn = heap[area].isPrivate && heap[area].protection.contains(.write)
+    let access: FaultAccess = isOwn ? .write : .read
+    guard allows(heap[area].protection, access) else { throw .badAddress }
+    let rights: Protection = isOwn ? .user.union(.write) : .user.union(.read)
+    var cursor = tables.cursor(heap[space].root, at: start.address)
+    var page = cursor.passLeaves(before: end.address, granting: rights)
+    if isOwn, page < end { page = mapFreshRun(in: space, from: page, to: end) }
+    guard page < end else { return end }
+    switch handleFault(in: space, at: page.address, access: access) {
+    case .resolved: return page + PageCount(1)
+    case .signal: throw .badAddress
+    case .outOfMemory: throw .outOfMemory
     }
   }
 

@@ -9,11 +9,12 @@ import PageTables
 extension AddressSpaces {
   /// Changes what a program may do with a range. Linux: `mprotect()`.
   ///
-  /// Areas before a hole are changed even so, as on Linux.
+  /// Areas before a hole are changed even so, as on Linux. Private pages of a locked area that may
+  /// be written from now on are the program's own at once, so that no write of it has to wait.
   ///
   /// - Throws: `invalidArgument` (unaligned), `outOfMemory` (a hole, or too many areas),
   ///   `accessDenied` (more than the file was opened for).
-  /// - Context: may reclaim; does not sleep.
+  /// - Context: may reclaim; sleeps only to populate.
   public func protect(
     _ space: Reference<AddressSpace>, from start: VirtualAddress, byteCount: ByteCount,
     _ protection: Protection
@@ -33,7 +34,16 @@ extension AddressSpaces {
       if heap[area].protection != protection {
         if heap[area].start < page { area = try split(area, at: page) }
         if range.end < heap[area].end { _ = try split(area, at: range.end) }
+        let becomesOwn =
+          heap[area].attributes.contains(.locked) && heap[area].isPrivate
+          && protection.contains(.write) && !heap[area].protection.contains(.write)
         change(area, to: protection)
+        if becomesOwn {
+          let part = PageRange(start: heap[area].start, end: heap[area].end)
+          populate(space, part)
+          page = part.end
+          continue
+        }
       }
       page = heap[area].end
     }

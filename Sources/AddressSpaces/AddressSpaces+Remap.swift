@@ -21,9 +21,11 @@ public enum RemapPlacement: BitwiseCopyable {
 extension AddressSpaces {
   /// Grows, shrinks or moves a mapping with its pages. Linux: `mremap()`.
   ///
+  /// What a locked area grows by is made present.
+  ///
   /// - Throws: `invalidArgument`, `badAddress` (a hole, or more than one area), `outOfMemory`
-  ///   (no room, or not in place).
-  /// - Context: may reclaim; does not sleep.
+  ///   (no room, or not in place), `again` (more locked pages than allowed).
+  /// - Context: may reclaim; sleeps only to populate.
   public func remap(
     _ space: Reference<AddressSpace>, from start: VirtualAddress, byteCount: ByteCount,
     to newByteCount: ByteCount, _ placement: RemapPlacement
@@ -47,22 +49,44 @@ extension AddressSpaces {
       throw .badAddress
     }
     let growth = count - old.count
-    guard heap[space].pageCount + growth <= heap[space].pageLimit else { throw .outOfMemory }
+    try checkGrowth(of: area, by: growth)
+    let isLocked = heap[area].attributes.contains(.locked)
     let beyond = PageRange(start: old.end, count: growth)
     if heap[area].end == old.end, beyond.end <= userEnd, isFree(beyond, in: space) {
       grow(area, by: growth)
+      if isLocked { populate(space, beyond) }
       return start
     }
     guard case .movable = placement else { throw .outOfMemory }
     let target = try findRoom(for: count, in: space)
     try move(old, count, to: target.start, in: space)
+    if isLocked { populate(space, target, behind: old.count) }
     return target.start.address
+  }
+
+  /// Linux: `vma_to_resize()`.
+  private func checkGrowth(
+    of area: Reference<Area>, by growth: PageCount
+  ) throws(MemoryError) {
+    let space = heap[area].space
+    guard !heap[area].attributes.contains(.locked) || mayLock(growth, in: space) else {
+      throw .again
+    }
+    guard heap[space].pageCount + growth <= heap[space].pageLimit else { throw .outOfMemory }
+  }
+
+  /// Makes the pages present that a moved area was grown by.
+  private func populate(
+    _ space: Reference<AddressSpace>, _ range: PageRange, behind count: PageCount
+  ) {
+    populate(space, PageRange(start: range.start + count, end: range.end))
   }
 
   private func grow(_ area: Reference<Area>, by growth: PageCount) {
     let space = heap[area].space
     resize(area, start: heap[area].start, end: heap[area].end + growth)
     countPages(growth, in: space)
+    if heap[area].attributes.contains(.locked) { heap[space].lockedPageCount += growth }
     if isCommitted(area) { memory.value.committedPageCount += growth }
     mergedWithNext(area)
   }
@@ -83,7 +107,12 @@ extension AddressSpaces {
       kept.end = old.start + count
       try unmap(space, PageRange(start: kept.end, end: old.end))
     }
+    // What was at the target is gone, and the area's upper part may be another one now.
+    guard let source = self.area(in: space, at: old.start) else { throw .badAddress }
+    if count > old.count { try checkGrowth(of: source, by: count - old.count) }
+    let isLocked = heap[source].attributes.contains(.locked)
     try move(kept, count, to: new.start, in: space)
+    if isLocked, count > old.count { populate(space, new, behind: old.count) }
     return target
   }
 
@@ -100,6 +129,7 @@ extension AddressSpaces {
     let new = try makeArea(value, withRegionsOf: area)
     insert(new, into: space)
     countPages(count, in: space)
+    if heap[new].attributes.contains(.locked) { heap[space].lockedPageCount += count }
     if isCommitted(new) { memory.value.committedPageCount += count }
     do {
       try moveEntries(old, to: start, in: space)

@@ -70,6 +70,7 @@ extension AddressSpaces {
   ///
   /// - Precondition: the caller holds a reference to it.
   public func unmapEverywhere(_ frame: PageFrameNumber) {
+    if frames.table[frame].flags.contains(.memoryLocked) { unlockEverywhere(frame) }
     forEachPlace(of: frame) { space, page in
       let cursor = tables.cursor(heap[space].root, at: page.address)
       guard case .leaf(let leaf) = cursor.entry, leaf.frame == frame else { return }

@@ -24,8 +24,11 @@ extension AddressSpaces {
     }
     let growth = heap[stack].start - page
     guard heap[space].pageCount + growth <= heap[space].pageLimit else { return nil }
+    let isLocked = heap[stack].attributes.contains(.locked)
+    guard !isLocked || mayLock(growth, in: space) else { return nil }
     resize(stack, start: page, end: end)
     countPages(growth, in: space)
+    if isLocked { heap[space].lockedPageCount += growth }
     memory.value.committedPageCount += growth
     record(.faultStackGrowth, value: page.address.value)
     return stack

@@ -91,7 +91,9 @@ extension AddressSpaces {
   /// Frees an area that is in no tree of its space any more.
   func dispose(of area: Reference<Area>) {
     let pages = heap[area].pageCount
-    heap[heap[area].space].pageCount -= pages
+    let space = heap[area].space
+    heap[space].pageCount -= pages
+    if heap[area].attributes.contains(.locked) { heap[space].lockedPageCount -= pages }
     if isCommitted(area) { memory.value.committedPageCount -= pages }
     if let file = heap[area].file.reference {
       removeMapping(area, of: file)
@@ -107,6 +109,7 @@ extension AddressSpaces {
   func unmapPages(
     of space: Reference<AddressSpace>, from start: PageNumber, to end: PageNumber
   ) {
+    if heap[space].lockedPageCount > .zero { unlockFrames(of: space, from: start, to: end) }
     var batch = UnmapBatch(tables)
     var gone = ResidentChange()
     var cursor = tables.cursor(heap[space].root, at: start.address)

@@ -74,8 +74,12 @@ public struct AreaAttributes: FlagSet, Sendable, BitwiseCopyable {
   public static var notInherited: Self { Self(rawValue: 8) }
   /// Linux: `VM_WIPEONFORK`.
   public static var emptyAfterFork: Self { Self(rawValue: 16) }
-  /// Linux: `VM_LOCKED`.
+  /// Its pages stay in memory. Linux: `VM_LOCKED`.
   public static var locked: Self { Self(rawValue: 32) }
+  /// … but come only when they are touched. Linux: `VM_LOCKONFAULT`, with `VM_LOCKED`.
+  public static var lockedOnFault: Self { Self(rawValue: 64) }
+  /// Linux: `VM_LOCKED_MASK`.
+  static var locks: Self { locked.union(lockedOnFault) }
 }
 
 /// What /proc/PID/maps says of an area.

@@ -91,7 +91,7 @@ extension AddressSpaces {
   ///
   /// Linux: `global_dirtyable_memory()`.
   private var dirtyableCount: Int {
-    (frames.freePageCount + frames.cachedPageCount + memory.value.filePageCount).value
+    (frames.freePageCount + frames.cachedPageCount + memory.value.evictableFilePageCount).value
   }
 
   /// Linux: `bg_thresh`.

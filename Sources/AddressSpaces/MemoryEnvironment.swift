@@ -24,6 +24,12 @@ public protocol MemoryEnvironment: BitwiseCopyable, PressureRelief {
   /// The process that runs, for the log; 0 for the kernel.
   var currentProcess: UInt32 { get }
 
+  /// The bytes that the task that runs may have locked in its memory at a time: none at all
+  /// without the right to, all that there are with the administrator's.
+  ///
+  /// Context: any. Linux: `RLIMIT_MEMLOCK`, `CAP_IPC_LOCK`.
+  var lockLimit: ByteCount { get }
+
   /// The process that runs made a page of a disk's file dirty. Linux: `task_io_account_write()`.
   ///
   /// Context: any.
@@ -132,11 +138,14 @@ public enum MemoryError: Error, BitwiseCopyable {
   case again
   /// EINTR
   case interrupted
+  /// EOPNOTSUPP
+  case notSupported
   /// ENOSPC: the file system that a page belongs to may have no more.
   case noSpace
 }
 
 extension MemoryEnvironment {
+  public var lockLimit: ByteCount { ByteCount(.max) }
   public func noteDirtied() {}
   public func noteCancelled() {}
 }

@@ -31,6 +31,8 @@ public struct MemoryState: BitwiseCopyable {
   var throttledTaskCount: UInt32 = 0
   public var writeBack = WriteBackLimits()
   public internal(set) var anonymousPageCount = PageCount.zero
+  /// Frames that locked areas map.
+  public internal(set) var locked = LockedFrames()
   /// Frames of files that some page table maps. Linux: `NR_FILE_MAPPED`.
   public internal(set) var mappedFilePageCount = PageCount.zero
   /// Events since boot. Linux: `pgfault`, `pgmajfault`.
@@ -55,6 +57,10 @@ public struct MemoryState: BitwiseCopyable {
   public var isAreaBeingEmptied = false
   /// What the administrator may set.
   public var policy = MemoryPolicy()
+
+  /// Pages of disk files that reclaim may look at.
+  public var evictableFilePageCount: PageCount { filePageCount - locked.file }
+  public var evictableSharedPageCount: PageCount { sharedPageCount - locked.shared }
 
   public init(zeroFrame: PageFrameNumber, kernelRoot: PageFrameNumber) {
     self.zeroFrame = zeroFrame

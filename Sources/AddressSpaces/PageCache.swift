@@ -157,7 +157,7 @@ extension AddressSpaces {
   /// read ahead would only drive each other out. Linux: `ractl_max_pages()`, thrashing.
   private var readAheadLimit: UInt64 {
     let free = frames.freePageCount + frames.cachedPageCount
-    let room = UInt64((free + memory.value.filePageCount).value)
+    let room = UInt64((free + memory.value.evictableFilePageCount).value)
     return min(Self.readAheadCount, max(room / 8, 1))
   }
 
@@ -320,7 +320,7 @@ extension AddressSpaces {
 
   /// Takes a page out of the cache; its frame is freed once nobody uses it any more.
   ///
-  /// - Precondition: it is not locked.
+  /// - Precondition: nobody reads or writes it, no locked area maps it.
   public func dropPage(of file: Reference<CachedFile>, index: UInt64) {
     guard let entry = heap[file].pages.remove(at: index, in: nodes) else { return }
     let frame = PageFrameNumber(entry)
@@ -336,7 +336,8 @@ extension AddressSpaces {
     _ = frames.release(frame)
   }
 
-  // The list of pages of disk files, in the order in which they came or were last used
+  // The list of pages of disk files that no locked area maps, in the order in which they came or
+  // were last used
 
   /// The page that was unused for longest, nil if there is none.
   public var oldestFilePage: PageFrameNumber? {
@@ -369,7 +370,7 @@ extension AddressSpaces {
     frames.table[frame].previous = 0
   }
 
-  private func pushFilePage(_ frame: PageFrameNumber) {
+  func pushFilePage(_ frame: PageFrameNumber) {
     let first = memory.value.firstFilePage
     frames.table[frame].next = first
     frames.table[frame].previous = 0
@@ -381,7 +382,7 @@ extension AddressSpaces {
     memory.value.firstFilePage = frame.value
   }
 
-  private func removeFilePage(_ frame: PageFrameNumber) {
+  func removeFilePage(_ frame: PageFrameNumber) {
     let (next, previous) = (frames.table[frame].next, frames.table[frame].previous)
     if previous == 0 {
       memory.value.firstFilePage = next

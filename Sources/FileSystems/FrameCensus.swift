@@ -19,13 +19,20 @@ struct FrameCensus: BitwiseCopyable {
   private(set) var writeback = PageCount.zero
   private(set) var unevictable = PageCount.zero
   private(set) var memoryLocked = PageCount.zero
+  /// Private pages, and files', that reclaim may look at. Linux: the lists of `struct lruvec`.
+  var evictableAnonymous: PageCount { anonymous - unevictableAnonymous }
+  var evictableFile: PageCount { file - (unevictable - unevictableAnonymous) }
+  private var unevictableAnonymous = PageCount.zero
 
   fileprivate mutating func add(_ frame: FrameDescriptor) {
     let count = frame.order.pageCount
     if frame.kind == .file || frame.kind == .anonymous {
       if frame.flags.contains(.dirty), frame.kind == .file { dirty += count }
       if frame.flags.contains(.writeback) { writeback += count }
-      if frame.flags.contains(.unevictable) { unevictable += count }
+      if frame.flags.contains(.unevictable) {
+        unevictable += count
+        if frame.kind == .anonymous { unevictableAnonymous += count }
+      }
       if frame.flags.contains(.memoryLocked) { memoryLocked += count }
     }
     switch frame.kind {

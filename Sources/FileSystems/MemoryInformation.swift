@@ -18,22 +18,23 @@ extension FileSystems {
   func writeMemoryInformation(to writer: inout TextWriter<Environment>) {
     let census = census()
     let memory = environment.memory.value
+    let (file, shared) = (memory.evictableFilePageCount, memory.evictableSharedPageCount)
     let buffers = bufferPageCount
     let total = frames.managedPageCount
     let free = frames.freePageCount
     line("MemTotal:", total, &writer)
     line("MemFree:", free, &writer)
-    line("MemAvailable:", availablePageCount(free, memory.filePageCount), &writer)
+    line("MemAvailable:", availablePageCount(free, memory.evictableFilePageCount), &writer)
     line("Buffers:", buffers, &writer)
     line("Cached:", memory.filePageCount + memory.sharedPageCount - buffers, &writer)
     line("SwapCached:", .zero, &writer)
     // One list of each kind so far: private pages are never, file pages always candidates.
-    line("Active:", census.anonymous, &writer)
-    line("Inactive:", memory.filePageCount + memory.sharedPageCount, &writer)
-    line("Active(anon):", census.anonymous, &writer)
-    line("Inactive(anon):", memory.sharedPageCount, &writer)
+    line("Active:", census.evictableAnonymous, &writer)
+    line("Inactive:", file + shared, &writer)
+    line("Active(anon):", census.evictableAnonymous, &writer)
+    line("Inactive(anon):", shared, &writer)
     line("Active(file):", .zero, &writer)
-    line("Inactive(file):", memory.filePageCount, &writer)
+    line("Inactive(file):", file, &writer)
     line("Unevictable:", census.unevictable, &writer)
     line("Mlocked:", census.memoryLocked, &writer)
     line("SwapTotal:", .zero, &writer)

@@ -17,9 +17,9 @@ extension FileSystems {
     let census = census()
     let memory = environment.memory.value
     value("nr_free_pages", frames.freePageCount.value, &writer)
-    value("nr_zone_inactive_anon", memory.sharedPageCount.value, &writer)
-    value("nr_zone_active_anon", census.anonymous.value, &writer)
-    value("nr_zone_inactive_file", memory.filePageCount.value, &writer)
+    value("nr_zone_inactive_anon", memory.evictableSharedPageCount.value, &writer)
+    value("nr_zone_active_anon", census.evictableAnonymous.value, &writer)
+    value("nr_zone_inactive_file", memory.evictableFilePageCount.value, &writer)
     value("nr_zone_active_file", 0, &writer)
     value("nr_zone_unevictable", census.unevictable.value, &writer)
     value("nr_zone_write_pending", census.dirty.value + census.writeback.value, &writer)
@@ -39,7 +39,8 @@ extension FileSystems {
 
   /// Free and file pages: what may become dirty. Linux: `global_dirtyable_memory()`.
   var dirtyablePageCount: Int {
-    let usable = frames.freePageCount.value + environment.memory.value.filePageCount.value
+    let file = environment.memory.value.evictableFilePageCount
+    let usable = frames.freePageCount.value + file.value
     return max(0, usable - frames.totalReserve.value)
   }
 
@@ -51,9 +52,9 @@ extension FileSystems {
     let memory = environment.memory.value
     let files = memory.filePageCount.value
     let shared = memory.sharedPageCount.value
-    node("nr_inactive_anon", shared, indent, &writer)
-    node("nr_active_anon", census.anonymous.value, indent, &writer)
-    node("nr_inactive_file", files, indent, &writer)
+    node("nr_inactive_anon", memory.evictableSharedPageCount.value, indent, &writer)
+    node("nr_active_anon", census.evictableAnonymous.value, indent, &writer)
+    node("nr_inactive_file", memory.evictableFilePageCount.value, indent, &writer)
     node("nr_active_file", 0, indent, &writer)
     node("nr_unevictable", census.unevictable.value, indent, &writer)
     let reclaimable = reclaimablePageCount.value
@@ -158,15 +159,22 @@ extension FileSystems {
     value("drop_slab", Int(state.value.settings.objectDropCount), &writer)
     value("oom_kill", Int(environment.activity.memoryKillCount), &writer)
     writeMoves(to: &writer)
-    value("unevictable_pgs_culled", 0, &writer)
-    value("unevictable_pgs_scanned", 0, &writer)
-    value("unevictable_pgs_rescued", 0, &writer)
-    value("unevictable_pgs_mlocked", 0, &writer)
-    value("unevictable_pgs_munlocked", 0, &writer)
-    value("unevictable_pgs_cleared", 0, &writer)
-    value("unevictable_pgs_stranded", 0, &writer)
+    writeLocks(to: &writer)
     value("direct_map_level2_splits", 0, &writer)
     value("direct_map_level3_splits", 0, &writer)
+  }
+
+  /// What became of locked frames. None is freed while it is locked (`cleared`), left where it is
+  /// at its unlock (`stranded`), or looked for later (`scanned`).
+  private func writeLocks(to writer: inout TextWriter<Environment>) {
+    let locked = environment.memory.value.locked
+    value("unevictable_pgs_culled", Int(locked.lockedCount), &writer)
+    value("unevictable_pgs_scanned", 0, &writer)
+    value("unevictable_pgs_rescued", Int(locked.unlockedCount), &writer)
+    value("unevictable_pgs_mlocked", Int(locked.lockedCount), &writer)
+    value("unevictable_pgs_munlocked", Int(locked.unlockedCount), &writer)
+    value("unevictable_pgs_cleared", 0, &writer)
+    value("unevictable_pgs_stranded", 0, &writer)
   }
 
   /// Migration, compaction and contiguous areas.

@@ -179,6 +179,7 @@ extension FileSystems {
     if area.attributes.contains(.growsDown) { writer.put("gd ") }
     if area.attributes.contains(.locked) { writer.put("lo ") }
     if area.attributes.contains(.notInherited) { writer.put("dc ") }
+    if area.attributes.contains(.lockedOnFault) { writer.put("lf ") }
     if area.isCommitted { writer.put("ac ") }
     if area.attributes.contains(.noReserve) { writer.put("nr ") }
     if area.attributes.contains(.emptyAfterFork) { writer.put("wf ") }

@@ -69,7 +69,7 @@ extension FileSystems {
     let code = min(codePageCount(of: value), totals.code)
     kibibytes("VmPeak", value.peakPageCount, &writer)
     kibibytes("VmSize", value.pageCount, &writer)
-    kibibytes("VmLck", totals.locked, &writer)
+    kibibytes("VmLck", value.lockedPageCount, &writer)
     kibibytes("VmPin", .zero, &writer)
     kibibytes("VmHWM", value.peakResidentCount, &writer)
     kibibytes("VmRSS", value.residentCount, &writer)

@@ -178,7 +178,6 @@ extension FileSystems {
     while let area = spaces.describeArea(of: space, from: place) {
       place = area.end
       let count = (area.end - area.start).wholePages
-      if area.attributes.contains(.locked) { totals.locked += count }
       let isWritable = area.protection.contains(.write)
       if area.attributes.contains(.growsDown) {
         totals.stack += count
@@ -197,5 +196,4 @@ struct AreaTotals: BitwiseCopyable {
   var data = PageCount.zero
   var stack = PageCount.zero
   var code = PageCount.zero
-  var locked = PageCount.zero
 }

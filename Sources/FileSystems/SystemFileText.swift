@@ -88,18 +88,19 @@ extension FileSystems {
   private func writeNodeMemory(to writer: inout TextWriter<Environment>) {
     let census = census()
     let memory = environment.memory.value
+    let (file, shared) = (memory.evictableFilePageCount, memory.evictableSharedPageCount)
     let total = frames.managedPageCount
     let free = frames.freePageCount
     line("MemTotal:", total, &writer)
     line("MemFree:", free, &writer)
     line("MemUsed:", total - free, &writer)
     line("SwapCached:", .zero, &writer)
-    line("Active:", census.anonymous, &writer)
-    line("Inactive:", memory.filePageCount + memory.sharedPageCount, &writer)
-    line("Active(anon):", census.anonymous, &writer)
-    line("Inactive(anon):", memory.sharedPageCount, &writer)
+    line("Active:", census.evictableAnonymous, &writer)
+    line("Inactive:", file + shared, &writer)
+    line("Active(anon):", census.evictableAnonymous, &writer)
+    line("Inactive(anon):", shared, &writer)
     line("Active(file):", .zero, &writer)
-    line("Inactive(file):", memory.filePageCount, &writer)
+    line("Inactive(file):", file, &writer)
     line("Unevictable:", census.unevictable, &writer)
     line("Mlocked:", census.memoryLocked, &writer)
     line("Dirty:", memory.dirtyPageCount, &writer)

@@ -136,6 +136,7 @@ extension Errno {
       case .inputOutput: .EIO
       case .again: .EAGAIN
       case .interrupted: .EINTR
+      case .notSupported: .EOPNOTSUPP
       case .noSpace: .ENOSPC
       }
   }

@@ -246,7 +246,8 @@ extension GuestBench {
     [
       "demand-zero:777:1", "demand-zero:3000:2", "zero-page-read:2000:2", "copy-on-write:600:2",
       "copy-on-write-reuse:1500:1", "munmap-page:3000:1", "munmap-page:500:2",
-      "dontneed-page:2500:2", "populate-page:333:0",
+      "dontneed-page:2500:2", "populate-page:333:0", "mlock-untouched:500:0",
+      "mlock-resident:3000:1", "mlock-resident:700:2", "munlock-page:2500:2",
     ]
   }
 
@@ -279,6 +280,9 @@ extension GuestBench {
       Row("munmap-page", 400),
       Row("dontneed-page", 400),
       Row("populate-page", 1_200),
+      Row("mlock-untouched", 1_800),
+      Row("mlock-resident", 300),
+      Row("munlock-page", 200),
       Row("mmap-munmap", 3_500),
       Row("mmap-touch-munmap", 6_000),
       Row("mprotect-page", 3_000),

@@ -11,6 +11,7 @@ public enum Capability: UInt8, Sendable {
   case setGroup = 6  // CAP_SETGID
   case setUser = 7  // CAP_SETUID
   case setCapabilities = 8  // CAP_SETPCAP
+  case lockMemory = 14  // CAP_IPC_LOCK
   case changeRoot = 18  // CAP_SYS_CHROOT
   case inspect = 19  // CAP_SYS_PTRACE
   case administerSystem = 21  // CAP_SYS_ADMIN

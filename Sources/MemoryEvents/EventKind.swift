@@ -67,6 +67,11 @@ public enum EventKind: UInt16, Sendable, BitwiseCopyable {
   case faultSpurious = 38
   /// A write to a page of a shared, writable file mapping: marked dirty.
   case faultMakeWritable = 39
+  /// A program's pages are to stay in memory. `frame`: pages; `value`: page number of the first;
+  /// `owner`: space.
+  case pagesLocked = 40
+  /// … no longer. Fields as there.
+  case pagesUnlocked = 41
 
   // Disks; `owner`: disk, `frame`: first frame
   /// `value`: sector; `detail`: pages.

@@ -17,7 +17,7 @@ import MemoryUnits
 public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   /// Frame number of the next in whatever list the frame is on, 0 for none.
   public var next: UInt32
-  /// Frame number of the one before it, 0 for none.
+  /// Frame number of the one before it, 0 for none; of a locked frame, `lockCount`.
   public var previous: UInt32
   /// Reference of the region, file, slab or table that the frame belongs to, 0 for none.
   public internal(set) var owner: UInt32
@@ -25,7 +25,7 @@ public struct FrameDescriptor: Sendable, BitwiseCopyable, Equatable {
   public internal(set) var references: UInt32
   /// The entries of programs' page tables that map it. Linux: `page_mapcount()`.
   public internal(set) var mappings: UInt32
-  /// Meant by the kind's owner: swap entry, slab's free list, count of mlocks.
+  /// Meant by the kind's owner: swap entry, slab's free list, a dirty page's block.
   public var privateWord: UInt32
   var indexLow: UInt32
   var indexHigh: UInt8

@@ -20,7 +20,7 @@ public struct FrameFlags: FlagSet, Hashable, Sendable, BitwiseCopyable {
   public static var referenced: Self { Self(rawValue: 1 << 3) }
   /// On an active list. Linux: `PG_active`.
   public static var active: Self { Self(rawValue: 1 << 4) }
-  /// On the list that reclaim leaves alone. Linux: `PG_unevictable`.
+  /// On no list that reclaim looks at. Linux: `PG_unevictable`.
   public static var unevictable: Self { Self(rawValue: 1 << 5) }
   /// In an area that a program locked. Linux: `PG_mlocked`.
   public static var memoryLocked: Self { Self(rawValue: 1 << 6) }

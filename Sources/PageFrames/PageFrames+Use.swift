@@ -67,8 +67,8 @@ extension PageFrames {
     return rest
   }
 
-  /// Gives another frame what is known of one: flags, private word, holders; the old one has one
-  /// holder then, who is to let it go. Its mappings went one by one.
+  /// Gives another frame what is known of one: flags, locks, private word, holders; the old one
+  /// has one holder then, who is to let it go. Its mappings went one by one.
   ///
   /// Linux: `folio_migrate_flags()`.
   ///
@@ -76,6 +76,7 @@ extension PageFrames {
   public func passOn(from frame: PageFrameNumber, to target: PageFrameNumber) {
     checkInUse(target)
     precondition(table[frame].mappings == 0, "a frame that is mapped gives its place away")
+    table[target].adoptLocks(of: table[frame])
     table[target].flags = table[frame].flags
     table[target].privateWord = table[frame].privateWord
     table[target].references = table[frame].references

@@ -148,6 +148,55 @@ extension PageTableCursor {
     skip(count &- 1)
   }
 
+  /// Looks at the leaves from here on, as far as the table and a limit reach. The cursor ends on
+  /// the last entry looked at.
+  ///
+  /// - Precondition: the cursor stands on an entry of level 0 before the limit.
+  @inline(__always)
+  public mutating func visitLeaves(
+    before limit: VirtualAddress, _ body: (DecodedEntry.Leaf) -> Void
+  ) {
+    precondition(level == 0, "only base pages are visited in a run")
+    let count = entriesLeft(before: limit)
+    let (table, first, used) = (table, index, entryCount)
+    var seen: UInt32 = 0
+    var step = 0
+    while step < count && seen < used {
+      let old = table[first &+ step]
+      if old != 0 {
+        seen &+= 1
+        if case .leaf(let leaf) = M.Format.decode(old, level: 0) { body(leaf) }
+      }
+      step &+= 1
+    }
+    skip(count &- 1)
+  }
+
+  /// Passes the pages from here on that are mapped with the wanted rights at least.
+  ///
+  /// The cursor is then somewhere before it, to be moved before it is used.
+  ///
+  /// - Returns: the first page that is not, or the one at the limit.
+  /// - Complexity: O(pages passed).
+  public mutating func passLeaves(
+    before limit: VirtualAddress, granting rights: Protection
+  ) -> PageNumber {
+    while address < limit, level == 0 {
+      let count = entriesLeft(before: limit)
+      let (table, first) = (table, index)
+      var step = 0
+      while step < count, case .leaf(let leaf) = M.Format.decode(table[first &+ step], level: 0),
+        leaf.protection.isSuperset(of: rights)
+      {
+        step &+= 1
+      }
+      let page = address.page + PageCount(step)
+      guard step == count, page.address < limit else { return page }
+      move(to: page.address)
+    }
+    return address.page
+  }
+
   /// The entries from this one to the end of its table.
   private var entriesLeft: Int { M.Format.entryCount(level: level) &- index }
 

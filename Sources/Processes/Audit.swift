@@ -21,6 +21,7 @@ enum AuditFinding: UInt64 {
   case fileMapped = 5
   case stackLost = 6
   case objectLost = 7
+  case lockMiscounted = 8
 }
 
 /// Checks of the whole memory: at the end of every run, and with the boot word `audit` at the
@@ -42,6 +43,7 @@ extension Kernel {
       guard (try? spaces.check(space)) != nil else { return .addressSpace }
       spaceCount += 1
     }
+    guard (try? spaces.checkLocks()) != nil else { return .lockMiscounted }
     let areCountsRight = (try? spaces.checkMappingCounts()) != nil
     // A space that an `execve` builds, asleep, is no process's yet: what it maps was not found.
     let liveCount = heap.statistics(AddressSpace.cacheIndex)?.liveObjectCount
@@ -75,6 +77,9 @@ extension Kernel {
         if frames.table[PageFrameNumber(UInt32(number))].mappings != 0 { return .fileMapped }
       default: continue
       }
+    }
+    guard memory.value.locked.total == .zero, (try? spaces.checkLocks()) != nil else {
+      return .lockMiscounted
     }
     if mappings.stackCount != state.value.kernelTaskCount { return .stackLost }
     let caches: InlineArray<4, Int> = [

@@ -56,6 +56,7 @@ extension Kernel {
     if isShared { request.attributes.formUnion(.shared) }
     if flags & MapFlag.noReserve != 0 { request.attributes.formUnion(.noReserve) }
     if flags & MapFlag.growsDown != 0 { request.attributes.formUnion(.growsDown) }
+    if flags & MapFlag.locked != 0 { request.attributes.formUnion(.locked) }
     request.populates = flags & MapFlag.populate != 0
     if !isShared, request.protection.contains(.write), flags & MapFlag.growsDown == 0 {
       guard mayHaveMoreData(call.second) else { throw .ENOMEM }
@@ -186,15 +187,16 @@ extension Kernel {
     switch call.third {
     case 0, 1, 2, 3, 12, 13, 14, 15, 16, 17: advice = .none
     case 4: advice = .discard
-    // Lazily freed pages may go at any time: at once is one of those.
-    case 8: advice = .discard
+    case 8: advice = .discardLater
+    case 9: advice = .punchHole
     case 10: advice = .keepFromFork
     case 11: advice = .giveToFork
     case 18: advice = .wipeOnFork
     case 19: advice = .keepOnFork
-    case 20, 21: advice = .none
+    case 20, 21: advice = .deactivate
     case 22: advice = .populateForReading
     case 23: advice = .populateForWriting
+    case 24: advice = .discardLocked
     default: throw .EINVAL
     }
     let space = space
@@ -224,26 +226,5 @@ extension Kernel {
       try store(UInt8(isResident ? 1 : 0), at: call.third &+ index)
     }
     return 0
-  }
-
-  /// Linux: `mlock`, `mlock2`: the pages become resident; without swap, anonymous ones stay.
-  func lockMemory(
-    _ address: UInt64, _ byteCount: UInt64, _ advice: MemoryAdvice = .populateForReading
-  ) throws(Errno) -> UInt64 {
-    let start = address & ~4095
-    let (end, overflow) = address.addingReportingOverflow(byteCount)
-    guard !overflow else { throw .EINVAL }
-    let space = space
-    try memoryResult { () throws(MemoryError) in
-      try spaces.advise(
-        space, from: VirtualAddress(start), byteCount: ByteCount(end - start),
-        advice)
-    }
-    return 0
-  }
-
-  /// Linux: `munlock`: nothing is locked, so only the range is looked at.
-  func unlockMemory(_ address: UInt64, _ byteCount: UInt64) throws(Errno) -> UInt64 {
-    try lockMemory(address, byteCount, .none)
   }
 }

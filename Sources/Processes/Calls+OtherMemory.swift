@@ -71,8 +71,10 @@ extension Kernel {
     _ = try checkVector(call.second, call.third)
     let target = try process(ofHandle: call.first)
     // Linux: `MADV_WILLNEED`, `MADV_COLD`, `MADV_PAGEOUT`, `MADV_COLLAPSE`.
+    let advice: MemoryAdvice
     switch call.fourth & 0xFFFF_FFFF {
-    case 3, 20, 21, 25: break
+    case 3, 25: advice = .none
+    case 20, 21: advice = .deactivate
     default: throw .EINVAL
     }
     try checkRight(toInspect: leader(of: target))
@@ -86,7 +88,7 @@ extension Kernel {
       let count: UInt64 = try load(at: call.second &+ index * 16 &+ 8)
       do throws(MemoryError) {
         try spaces.advise(
-          other, from: VirtualAddress(start), byteCount: ByteCount(count), .none)
+          other, from: VirtualAddress(start), byteCount: ByteCount(count), advice)
       } catch {
         guard done > 0 else { throw Errno(error) }
         break

@@ -165,9 +165,11 @@ extension Kernel {
     case .madvise: return try adviseMemory(call)
     case .mincore: return try residency(call)
     case .msync: return try synchronizeMemory(call)
-    case .mlock, .mlock2: return try lockMemory(call.first, call.second)
-    case .munlock: return try unlockMemory(call.first, call.second)
-    case .mlockall, .munlockall: return 0
+    case .mlock: return try lockMemory(call)
+    case .mlock2: return try lockMemoryWithFlags(call)
+    case .munlock: return try unlockMemory(call)
+    case .mlockall: return try lockAllMemory(call)
+    case .munlockall: return unlockAllMemory()
 
     // Processes
     case .getpid: return UInt64(heap[process].identifier)

@@ -11,7 +11,8 @@ import PageFrames
 /// ones once they are written.
 ///
 /// Pages are kept in the order in which they came. One that was used since it was last looked at
-/// gets a second chance at the other end of the list.
+/// gets a second chance at the other end of the list. Pages of locked areas are not in it, so they
+/// are never looked at.
 ///
 /// Linux: `mm/vmscan.c`, as far as file pages go.
 public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
@@ -65,9 +66,9 @@ public struct Reclaim<Environment: MemoryEnvironment>: BitwiseCopyable {
     var freed = 0
     var written = 0
     // Twice round: the first look may only find that a page was used.
-    var looks = environment.memory.value.filePageCount.value * 2
+    var looks = environment.memory.value.evictableFilePageCount.value * 2
     while freed < Self.batch, looks > 0, let frame = spaces.oldestFilePage {
-      let isSpare = environment.memory.value.filePageCount > protectedCount
+      let isSpare = environment.memory.value.evictableFilePageCount > protectedCount
       guard isSpare || (shortfall.kind == .file && freed == 0) else { break }
       looks -= 1
       environment.memory.value.scannedCount += 1

@@ -19,11 +19,16 @@ private struct ModelPage {
   var canRead: Bool
   var canWrite: Bool
   var isFile: Bool
+  var isLocked = false
+  /// It was in memory when it was locked, or since.
+  var mustStay = false
 }
 
 private struct ModelSpace {
   let space: Reference<AddressSpace>
   var pages: [Int: ModelPage] = [:]
+  /// Whether new pages are locked, and how.
+  var futureLocks: LockManner?
 }
 
 /// Random work on several spaces, beside a dictionary of what each page must hold.
@@ -60,7 +65,7 @@ private struct Simulation {
 
   mutating func step() throws {
     let which = random.number(below: models.count)
-    switch random.number(below: 22) {
+    switch random.number(below: 28) {
     case 0, 1, 2: map(which)
     case 3: try unmap(which)
     case 4, 5: protect(which)
@@ -69,6 +74,11 @@ private struct Simulation {
     case 8: try discard(which)
     case 9: try move(which)
     case 10..<17: write(which)
+    case 22, 23: lock(which)
+    case 24: unlock(which)
+    case 25: try lockAll(which)
+    case 26: spaces.unlockAll(models[which].space); unlockModel(which)
+    case 27: discardLocked(which)
     default: read(which)
     }
   }
@@ -78,9 +88,11 @@ private struct Simulation {
     let rights = protection()
     let usesFile = random.oneIn(3)
     let index = UInt64(20 + random.number(below: 200))
-    let request = MapRequest(
+    let asksLock = random.oneIn(8)
+    var request = MapRequest(
       .fixed(address(first)), byteCount: PageCount(count).bytes, protection: rights,
       source: usesFile ? .file(file, pageIndex: index) : .anonymous)
+    if asksLock { request.attributes.formUnion(.locked) }
     // A failure in the middle has unmapped what was there, or nothing: ask what is left.
     guard (try? spaces.map(models[which].space, request)) != nil else { return forget(which) }
     for page in first..<first + count {
@@ -89,7 +101,9 @@ private struct Simulation {
         ? TestEnvironment.content(owner: 77, index: index + UInt64(page - first)) : 0
       models[which].pages[page] = ModelPage(
         byte: original, original: original, canRead: !rights.isEmpty,
-        canWrite: rights.contains(.write), isFile: usesFile)
+        canWrite: rights.contains(.write), isFile: usesFile,
+        isLocked: asksLock || models[which].futureLocks != nil)
+      noteResident(which, page)
     }
   }
 
@@ -128,6 +142,7 @@ private struct Simulation {
   mutating func fork(_ which: Int) throws {
     guard models.count < 5, let child = try? spaces.duplicate(models[which].space) else { return }
     models.append(ModelSpace(space: child, pages: models[which].pages))
+    unlockModel(models.count - 1)
     // Both sides write and look while they still share.
     for _ in 0..<8 {
       write(random.oneIn(2) ? which : models.count - 1)
@@ -141,7 +156,10 @@ private struct Simulation {
     try? spaces.advise(
       models[which].space, from: address(first), byteCount: PageCount(count).bytes, .discard)
     for page in first..<first + count {
-      if let value = models[which].pages[page] { models[which].pages[page]?.byte = value.original }
+      guard let value = models[which].pages[page] else { continue }
+      // Advice ends at the first area that refuses it.
+      if value.isLocked { return }
+      models[which].pages[page]?.byte = value.original
     }
   }
 
@@ -176,6 +194,7 @@ private struct Simulation {
       try spaces.store(byte, at: address(page), in: models[which].space)
       #expect(models[which].pages[page]?.canWrite == true)
       models[which].pages[page]?.byte = byte
+      noteResident(which, page)
     } catch .outOfMemory {
     } catch {
       #expect(models[which].pages[page]?.canWrite != true)
@@ -188,9 +207,109 @@ private struct Simulation {
       let byte = try spaces.load(UInt8.self, at: address(page), in: models[which].space)
       #expect(models[which].pages[page]?.canRead == true)
       #expect(models[which].pages[page]?.byte == byte)
+      noteResident(which, page)
     } catch .outOfMemory {
     } catch {
       #expect(models[which].pages[page]?.canRead != true)
+    }
+  }
+}
+
+/// Locks: what is locked and in memory stays there.
+extension Simulation {
+  /// A locked page that is in memory now must be there until it is unlocked.
+  mutating func noteResident(_ which: Int, _ page: Int) {
+    guard models[which].pages[page]?.isLocked == true, isResident(which, page) else { return }
+    models[which].pages[page]?.mustStay = true
+  }
+
+  func isResident(_ which: Int, _ page: Int) -> Bool {
+    let root = environment.heap[models[which].space].root
+    return environment.tables.translate(root, address(page)) != nil
+  }
+
+  mutating func setLock(_ which: Int, _ page: Int, _ isLocked: Bool) {
+    models[which].pages[page]?.isLocked = isLocked
+    models[which].pages[page]?.mustStay = false
+    noteResident(which, page)
+  }
+
+  mutating func unlockModel(_ which: Int) {
+    models[which].futureLocks = nil
+    for page in models[which].pages.keys { setLock(which, page, false) }
+  }
+
+  mutating func lock(_ which: Int) {
+    let (first, count) = range()
+    let manner: LockManner = random.oneIn(3) ? .onFault : .present
+    var failed = false
+    do {
+      try spaces.lock(
+        models[which].space, from: address(first), byteCount: PageCount(count).bytes, manner)
+    } catch {
+      failed = true
+    }
+    let end = (first..<first + count).first { models[which].pages[$0] == nil }
+    #expect(end == nil || failed, "a hole was passed over")
+    for page in first..<(end ?? first + count) { setLock(which, page, true) }
+    if case .present = manner, !failed {
+      for page in first..<first + count { #expect(isResident(which, page)) }
+    }
+    if failed { agree(which) }
+  }
+
+  mutating func unlock(_ which: Int) {
+    let (first, count) = range()
+    let worked =
+      (try? spaces.unlock(
+        models[which].space, from: address(first), byteCount: PageCount(count).bytes)) != nil
+    let end = (first..<first + count).first { models[which].pages[$0] == nil }
+    #expect(end == nil || !worked, "a hole was passed over")
+    for page in first..<(end ?? first + count) { setLock(which, page, false) }
+    if !worked { agree(which) }
+  }
+
+  mutating func lockAll(_ which: Int) throws {
+    let choices: [LockChoice] = [
+      .current, .future, [.current, .future], [.future, .onFault], [.current, .onFault],
+    ]
+    let choice = choices[random.number(below: choices.count)]
+    try spaces.lockAll(models[which].space, choice)
+    models[which].futureLocks =
+      choice.contains(.future) ? (choice.contains(.onFault) ? .onFault : .present) : nil
+    guard choice.contains(.current) else { return }
+    for page in models[which].pages.keys { setLock(which, page, true) }
+  }
+
+  mutating func discardLocked(_ which: Int) {
+    let (first, count) = range()
+    try? spaces.advise(
+      models[which].space, from: address(first), byteCount: PageCount(count).bytes,
+      .discardLocked)
+    for page in first..<first + count {
+      guard let value = models[which].pages[page] else { continue }
+      models[which].pages[page]?.byte = value.original
+      models[which].pages[page]?.mustStay = false
+    }
+  }
+
+  /// After a call that may have ended where memory did: what is locked is what areas say.
+  mutating func agree(_ which: Int) {
+    guard environment.frames.managedPageCount < PageCount(512) else { return }
+    for page in models[which].pages.keys {
+      let area = spaces.describeArea(of: models[which].space, from: address(page))
+      let isLocked = area?.attributes.contains(.locked) ?? false
+      if models[which].pages[page]?.isLocked != isLocked { setLock(which, page, isLocked) }
+    }
+  }
+
+  func checkLocks() {
+    for which in models.indices {
+      let locked = models[which].pages.values.count { $0.isLocked }
+      #expect(environment.heap[models[which].space].lockedPageCount == PageCount(locked))
+      for (page, value) in models[which].pages where value.mustStay {
+        #expect(isResident(which, page), "a locked page left memory")
+      }
     }
   }
 }
@@ -210,11 +329,14 @@ struct AddressSpacesSimulationTests {
         try simulation.step()
         if number % 40 == 0 {
           try environment.checkInvariants(simulation.models.map(\.space))
+          simulation.checkLocks()
         }
       }
       for model in simulation.models { environment.spaces.release(model.space) }
       environment.spaces.release(simulation.file)
       try environment.checkInvariants([])
+      #expect(environment.memory.value.locked.total == .zero)
+      #expect(environment.memory.value.locked.lockedCount > 0)
       #expect(environment.memory.value.anonymousPageCount == .zero)
       #expect(environment.memory.value.filePageCount == .zero)
       #expect(environment.memory.value.committedPageCount == .zero)

@@ -19,6 +19,8 @@ typealias TestMachine = SimulatedMachine<X8664Format>
 struct TestEnvironment: MemoryEnvironment {
   typealias Hardware = TestMachine
   let core: MemoryCore<TestMachine>
+  /// What the only task may have locked.
+  var lockLimit = ByteCount(.max)
 
   init(_ machine: TestMachine, areas: [ContiguousAreaRequest] = []) throws {
     let size = PageCount(machine.frameCount).bytes
@@ -96,10 +98,18 @@ struct TestEnvironment: MemoryEnvironment {
   func sleep(on key: SleepKey) { preconditionFailure("nobody would wake the only task") }
   func wake(_ key: SleepKey) {}
 
+  /// The same for a task that may lock so many pages.
+  func limited(toLocked count: Int) -> Self {
+    var environment = self
+    environment.lockLimit = PageCount(count).bytes
+    return environment
+  }
+
   /// Checks all of memory, given every space that there is.
   func checkInvariants(_ all: [Reference<AddressSpace>]) throws {
     for space in all { try spaces.check(space) }
     try spaces.checkMappingCounts()
+    try spaces.checkLocks()
   }
 }
 

@@ -135,6 +135,61 @@ import Testing
     }
   }
 
+  @Test func `locked pages are counted in status, smaps, meminfo, vmstat and zoneinfo`() throws {
+    try run { test in
+      let space = try test.spaces.makeSpace()
+      test.host.spaceOfProcess = space.raw
+      let start = VirtualAddress(0x40_0000)
+      _ = try test.spaces.map(
+        space, MapRequest(.fixed(start), byteCount: ByteCount(65536), protection: .readWrite))
+      let file = try test.spaces.makeFile(byteCount: 8192, owner: 0, backing: .memory)
+      _ = try test.spaces.map(
+        space,
+        MapRequest(
+          .fixed(start + ByteCount(65536)), byteCount: ByteCount(8192), protection: .readWrite,
+          attributes: .shared, source: .file(file, pageIndex: 0)))
+      let before = try values(test, "/proc/meminfo")
+      let statistics = try values(test, "/proc/vmstat")
+      try test.spaces.lock(space, from: start, byteCount: ByteCount(8192), .present)
+      try test.spaces.lock(
+        space, from: start + ByteCount(57344), byteCount: ByteCount(16384), .onFault)
+      try test.spaces.store(UInt8(1), at: start + ByteCount(65536), in: space)
+      let after = try values(test, "/proc/meminfo")
+      #expect(try values(test, "/proc/self/status")["VmLck"] == 24)
+      #expect(after["Mlocked"] == 12 && after["Unevictable"] == 12 && before["Mlocked"] == 0)
+      #expect(after["AnonPages"]! - before["AnonPages"]! == 8)
+      #expect(after["Active(anon)"] == before["Active(anon)"])
+      #expect(after["Shmem"]! - before["Shmem"]! == 4)
+      #expect(after["Inactive(anon)"] == before["Inactive(anon)"])
+      let locked = try values(test, "/proc/vmstat")
+      for name in ["nr_mlock", "nr_unevictable", "nr_zone_unevictable"] {
+        #expect(locked[name] == 3)
+      }
+      for name in ["culled", "mlocked"] {
+        let name = "unevictable_pgs_" + name
+        #expect(locked[name]! - statistics[name]! == 3)
+      }
+      let zone = try test.text("/proc/zoneinfo")
+      #expect(zone.contains("      nr_mlock     3\n"))
+      let detail = try test.text("/proc/self/smaps")
+      #expect(detail.contains("Locked:                8 kB\n"))
+      #expect(detail.contains("VmFlags: rd wr mr mw me lo ac \n"))
+      #expect(detail.contains("VmFlags: rd wr mr mw me lo lf ac \n"))
+      #expect(detail.contains("VmFlags: rd wr sh mr mw me ms lo lf \n"))
+      #expect(try test.text("/proc/self/smaps_rollup").contains("Locked:               12 kB\n"))
+      test.spaces.unlockAll(space)
+      #expect(try values(test, "/proc/self/status")["VmLck"] == 0)
+      let end = try values(test, "/proc/vmstat")
+      #expect(end["nr_mlock"] == 0 && end["nr_unevictable"] == 0)
+      for name in ["rescued", "munlocked"] {
+        let name = "unevictable_pgs_" + name
+        #expect(end[name]! - statistics[name]! == 3)
+      }
+      test.spaces.clear(space)
+      test.spaces.release(file)
+    }
+  }
+
   @Test func `pagemap names the frame of a page, and nothing where there is none`() throws {
     try run { test in
       let space = try test.spaces.makeSpace()

@@ -53,7 +53,7 @@ import Testing
     21: "objectFault",
     30: "faultDemandZero", 31: "faultZeroPage", 32: "faultCopyOnWrite", 33: "faultReuse",
     34: "faultFileMinor", 35: "faultFileMajor", 36: "faultStackGrowth", 37: "faultRefused",
-    38: "faultSpurious", 39: "faultMakeWritable",
+    38: "faultSpurious", 39: "faultMakeWritable", 40: "pagesLocked", 41: "pagesUnlocked",
     50: "diskReadSubmitted", 51: "diskReadCompleted", 52: "diskWriteSubmitted",
     53: "diskWriteCompleted", 54: "diskFlushSubmitted", 55: "diskFlushCompleted",
     60: "reclaimBegan", 61: "reclaimEnded", 62: "pageDropped", 63: "allocationFailed",

@@ -28,15 +28,15 @@ typedef unsigned long word;
 #ifdef __x86_64__
 enum {
   READ = 0, WRITE = 1, CLOSE = 3, MMAP = 9, MPROTECT = 10, MUNMAP = 11, BRK = 12, PIPE = 22,
-  MREMAP = 25, MADVISE = 28, NANOSLEEP = 35, FORK = 57, EXIT = 60, WAIT4 = 61,
+  MREMAP = 25, MADVISE = 28, MLOCK = 149, MUNLOCK = 150, NANOSLEEP = 35, FORK = 57, EXIT = 60, WAIT4 = 61,
   SYSINFO = 99, GETPPID = 110
 };
 #else
 // MMAP is mmap2, whose offset counts pages.
 enum {
   EXIT = 1, FORK = 2, READ = 3, WRITE = 4, CLOSE = 6, PIPE = 42, BRK = 45, GETPPID = 64,
-  MUNMAP = 91, WAIT4 = 114, SYSINFO = 116, MPROTECT = 125, NANOSLEEP = 162, MREMAP = 163,
-  MMAP = 192, MADVISE = 219
+  MUNMAP = 91, WAIT4 = 114, SYSINFO = 116, MPROTECT = 125, MLOCK = 150, MUNLOCK = 151,
+  NANOSLEEP = 162, MREMAP = 163, MMAP = 192, MADVISE = 219
 };
 #endif
 
@@ -291,6 +291,34 @@ static word populate(void) {
   return time / row_pages;
 }
 
+static word lock_untouched(void) {
+  word address = map(row_pages * PAGE, WRITABLE, 0);
+  start();
+  checked("mlock", call3(MLOCK, address, row_pages * PAGE, 0));
+  word time = elapsed();
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
+}
+
+static word lock_resident(void) {
+  word address = touched_row();
+  start();
+  checked("mlock", call3(MLOCK, address, row_pages * PAGE, 0));
+  word time = elapsed();
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
+}
+
+static word unlock_page(void) {
+  word address = touched_row();
+  checked("mlock", call3(MLOCK, address, row_pages * PAGE, 0));
+  start();
+  checked("munlock", call3(MUNLOCK, address, row_pages * PAGE, 0));
+  word time = elapsed();
+  unmap(address, row_pages * PAGE);
+  return time / row_pages;
+}
+
 static word map_unmap(void) {
   start();
   for (int turn = 0; turn < 256; turn++) unmap(map(PAGE, WRITABLE, 0), PAGE);
@@ -448,6 +476,9 @@ static const struct { const char *name; word (*measure)(void); } rows[] = {
   {"munmap-page", unmap_touched},
   {"dontneed-page", discard_touched},
   {"populate-page", populate},
+  {"mlock-untouched", lock_untouched},
+  {"mlock-resident", lock_resident},
+  {"munlock-page", unlock_page},
   {"mmap-munmap", map_unmap},
   {"mmap-touch-munmap", map_touch_unmap},
   {"mprotect-page", protect_page},
