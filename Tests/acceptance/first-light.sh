@@ -54,7 +54,8 @@ busybox=$(readlink -f "$(command -v busybox)")
 compile() { # COMPILER NAME
   "$1" -O1 -w -static -o "$2-${1%%-*}" "$root/Tests/programs/$2.c"
 }
-for program in mappings faults pointers signals mapped threads poll signals2 terminal timers; do
+for program in mappings faults pointers signals mapped threads poll signals2 terminal timers \
+  mlock pinned; do
   compile gcc "$program" || exit 1
 done
 musl-gcc -O1 -w -static -pthread -o threads-musl "$root/Tests/programs/threads.c" || exit 1
@@ -145,9 +146,18 @@ check "what was read is the host's count of blocks ($major faults, $pages pages,
   test "$((pages * 8))" = "$sectors" -a "$pages" -gt 0
 check 'both rounds were read from the disk' test "${pages:-0}" -gt 30000
 
+cat >expected <<'END'
+locked: all in memory, not read again
+beside it: not all in memory, read again
+a child's: all in memory, not read again
+unlocked: not all in memory, read again
+END
+run --memory 32M --file "$work/sixty:/data/sixty" -- "$work/pinned-gcc" /data/sixty
+expect 'locked pages of a file stay while 60 MiB pass through 32 MiB' 0 expected
+
 # --- what Linux does, line by line
 
-for program in {mappings,faults,pointers,signals,threads,poll,signals2,terminal,timers}-gcc \
+for program in {mappings,faults,pointers,signals,threads,poll,signals2,terminal,timers,mlock}-gcc \
   threads-musl; do
   "./$program" >expected 2>/dev/null
   run -- "$work/$program"
