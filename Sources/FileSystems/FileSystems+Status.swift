@@ -109,7 +109,7 @@ extension FileSystems {
     case .regular, .folder: base = heap[heap[file].inode].byteCount
     case .text:
       guard origin == .start || origin == .current || !isMadeInParts(file) else { throw .EINVAL }
-      base = 0
+      base = heap[heap[file].inode].tree == .system ? 4096 : 0
     }
     let start: Int64
     switch origin {

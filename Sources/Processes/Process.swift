@@ -58,6 +58,8 @@ public struct Process: HeapObject {
   var status = WaitStatus.exited(0)
   /// A stop or a resumption that no `wait` has told yet.
   var untoldChange: WaitStatus?
+  /// It was continued, and tells its parent so once it runs. Linux: `SIGNAL_CLD_CONTINUED`.
+  var hasGoneOn = false
   var isStopped = false
   /// Orphans among its descendants become its children. Linux: `PR_SET_CHILD_SUBREAPER`.
   var adoptsOrphans = false

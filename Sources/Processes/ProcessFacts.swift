@@ -225,7 +225,7 @@ extension Kernel: ProcessEnvironment {
   private func stateLetter(of task: Reference<Task>) -> UInt8 {
     switch heap[task].state {
     case .runnable: 0x52
-    // Nothing wakes process 1 but its children, but what it waits for is no device.
+    // Init only waits for its children, which no signal keeps it from.
     case .sleeping where heap[task].process == state.value.initProcess: 0x53
     case .sleeping, .sleepingUntilKilled: 0x44
     case .sleepingInterruptibly: 0x53

@@ -17,8 +17,15 @@ extension Kernel {
   func deliverSignals() {
     let task = current
     while true {
+      if heap[process].hasGoneOn {
+        heap[process].hasGoneOn = false
+        tellParent(of: process, .continued, number: Signal.SIGCONT.number)
+      }
       if mustEnd(task) { exitTask(heap[process].status) }
-      if heap[process].isStopped { stayStopped() }
+      if heap[process].isStopped {
+        stayStopped()
+        continue
+      }
       let allowed = SignalSet(bits: ~heap[task].blocked.bits)
       guard let information = takeSignal(of: allowed) else { break }
       let signal = Signal(UInt8(information.signal))

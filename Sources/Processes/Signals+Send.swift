@@ -177,7 +177,7 @@ extension Kernel {
     guard heap[process].isStopped else { return }
     resumeStopped(process)
     heap[process].untoldChange = .continued
-    tellParent(of: process, .continued, number: Signal.SIGCONT.number)
+    heap[process].hasGoneOn = true
   }
 
   private func resumeStopped(_ process: Reference<Process>) {

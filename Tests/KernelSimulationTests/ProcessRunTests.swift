@@ -30,6 +30,33 @@ import Testing
     #expect(run.events(.faultCopyOnWrite).count > 0)
   }
 
+  @Test func `a child that goes on is waited for at once, and tells so when it runs`() throws {
+    let run = try KernelRun { program in
+      let child = program.fork { child in
+        while true { _ = child.sleep(nanoseconds: 1_000_000_000) }
+      }
+      _ = program.sleep(nanoseconds: 1_000_000)
+      _ = program.kill(child, .SIGSTOP)
+      // WUNTRACED
+      program.note(program.wait(for: child, options: 2).child == child ? 1 : 0)
+      program.store(SignalSet(.SIGCHLD).bits, at: RootImage.data)
+      _ = program.call(.rt_sigprocmask, 0, RootImage.data, 0, 8)
+      func isTold() -> Int {
+        _ = program.call(.rt_sigpending, RootImage.data, 8)
+        return program.load(UInt64.self, at: RootImage.data) == 0 ? 0 : 1
+      }
+      _ = program.kill(child, .SIGCONT)
+      program.note(isTold())
+      // WCONTINUED, WNOHANG
+      program.note(program.wait(for: child, options: 9).child == child ? 1 : 0)
+      _ = program.sleep(nanoseconds: 1_000_000)
+      program.note(isTold())
+      _ = program.kill(child, .SIGKILL)
+    }
+    run.check(.exited, 0)
+    #expect(run.notes == [1, 0, 1, 1])
+  }
+
   @Test func `another program begins with fresh memory, and open files`() throws {
     let place = RootImage.data + 0x8000
     let run = try KernelRun { program in
