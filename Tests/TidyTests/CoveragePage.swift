@@ -58,7 +58,6 @@ struct CoveragePage {
     "setns": "no namespaces (EINVAL)",
     "pidfd_open": "no threads (EINVAL)",
     "unshare": "no namespaces (EINVAL)",
-    "munlock": "checks its range: nothing is locked, see `mlock`",
     "mmap": "no huge pages (EINVAL)",
     "fadvise64": "checks its arguments: advice changes nothing",
   ]
