@@ -56,7 +56,6 @@ extension AddressSpaces {
   }
 
   /// Maps a range that is free, as `map` does when it has found one; no page comes.
-  @inline(__always)  // 50 instructions of mmap-munmap.
   func enter(
     _ range: PageRange, _ request: MapRequest, in space: Reference<AddressSpace>
   ) throws(MemoryError) {

@@ -83,7 +83,6 @@ extension AddressSpaces {
   }
 
   /// Removes an area none of whose pages is mapped.
-  @inline(__always)  // 26 instructions of mmap-munmap.
   func discard(_ area: Reference<Area>) {
     remove(area, from: heap[area].space)
     dispose(of: area)
