@@ -116,7 +116,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
   private func freeSlowly(_ address: PhysicalAddress) {
     let descriptor = objects.frames.table[address.frame]
     let isUnits = objects.design == .slob && descriptor.kind == .slab
-    let isPages = descriptor.kind == .plain && address.offsetInFrame == .zero
+    let isPages = isBlockOfPages(address)
     guard address == Self.emptyAddress || isUnits || isPages else {
       return objects.reportFree(address, .notOwned)
     }
@@ -137,6 +137,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
       objects.put(object, cacheIndex, size, CallPlace(file, line))
     } else if size != 0 {
       let order = Order(holding: PageCount(size >> Int(PageSize.base.shift))) ?? .zero
+      objects.frames.table[address.frame].privateWord = 0
       objects.frames.free(.adopt(address.frame, order))
     }
   }
@@ -199,8 +200,7 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     if address == Self.emptyAddress { return HeapBlock(address, .zero) }
     let descriptor = objects.frames.table[address.frame]
     if objects.design == .slob && descriptor.kind == .slab { return adoptUnits(address) }
-    precondition(
-      descriptor.kind == .plain && address.offsetInFrame == .zero, "no heap block")
+    precondition(isBlockOfPages(address), "no heap block")
     return HeapBlock(address, descriptor.order.pageCount.bytes)
   }
 
@@ -244,6 +244,18 @@ public struct KernelHeap<M: Machine>: BitwiseCopyable, Sendable {
     else { throw .tooLarge }
     let block = try objects.frames.allocate(
       FrameRequest(order: order, kind: .plain, content: content, urgency: urgency))
-    return HeapBlock(block.surrender().address, order.pageCount.bytes)
+    let first = block.surrender()
+    objects.frames.table[first].privateWord = Self.pagesMark
+    return HeapBlock(first.address, order.pageCount.bytes)
   }
+
+  /// Whether an address is the first of a block of pages that was allocated here.
+  private func isBlockOfPages(_ address: PhysicalAddress) -> Bool {
+    let descriptor = objects.frames.table[address.frame]
+    return descriptor.kind == .plain && address.offsetInFrame == .zero
+      && descriptor.privateWord == Self.pagesMark
+  }
+
+  /// What the private word of such a block says, which is no slab's. Linux: `PGTY_large_kmalloc`.
+  private static var pagesMark: UInt32 { 0xC000_0000 }
 }

@@ -123,13 +123,15 @@ extension PageFrames {
 
   /// Gives frames of an area back. Linux: `cma_release()`.
   ///
-  /// - Precondition: they were allocated there as a whole; nothing maps them, nobody else holds
-  ///   one.
+  /// What nobody has of that area as a whole is reported as a `FrameFault`, and stays as it is.
+  ///
+  /// - Precondition: nothing maps them, nobody else holds one.
   public func free(_ frames: consuming ContiguousFrames, toArea index: Int) {
     let range = frames.range
+    guard isTaken(range, ofArea: index) else {
+      return report(FrameFault(kind: .notOwned, frame: frames.surrender().first))
+    }
     let area = contiguousArea(index)
-    precondition(
-      area.range.contains(range.first) && range.end <= area.range.end, "frames of another area")
     machine.record(
       MemoryEvent(
         .contiguousFreed, frame: range.first.value, owner: UInt32(index),
@@ -140,6 +142,15 @@ extension PageFrames {
     for place in 0..<area.holders.count where area.holders[place].range == range {
       area.holders[place] = .vacant
     }
+  }
+
+  /// Whether all of a range lies in an area, and is marked as taken there.
+  private func isTaken(_ range: FrameRange, ofArea index: Int) -> Bool {
+    guard index >= 0, index < contiguousAreaCount else { return false }
+    let area = contiguousArea(index)
+    guard area.range.contains(range.first), range.end <= area.range.end else { return false }
+    for bit in area.bits(of: range) where !area.bits.contains(bit) { return false }
+    return true
   }
 
   /// Visits who has frames of an area in a row.

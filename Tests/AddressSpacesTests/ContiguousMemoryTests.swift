@@ -271,4 +271,26 @@ private let mebibyte = UInt64(1 << 20)
       try frames.checkInvariants()
     }
   }
+
+  @Test func `frames given back to another area, to none, or twice are named and stay`() throws {
+    let options = SimulationOptions(frameCount: 8192, violationResponse: .collect)
+    try TestMachine.run(options) { machine in
+      let environment = try TestEnvironment(machine, areas: [area(4), area(8)])
+      let (frames, memory) = (environment.frames, ContiguousMemory(environment))
+      let place = try memory.allocate(PageCount(9), kind: .plain, fromArea: 0).surrender()
+      for (number, index) in [1, 2, -1].enumerated() {
+        memory.free(.adopt(place), toArea: index)
+        #expect(frames.faultCount == number + 1)
+        #expect(frames.lastFault?.kind == .notOwned && frames.lastFault?.frame == place.first)
+      }
+      #expect(frames.contiguousArea(0).availableCount == PageCount(1024 - 9))
+      memory.free(.adopt(place), toArea: 0)
+      #expect(frames.faultCount == 3)
+      memory.free(.adopt(place), toArea: 0)
+      #expect(frames.faultCount == 4)
+      #expect(frames.contiguousArea(0).releasedFrameCount == 9)
+      #expect(frames.contiguousArea(0).availableCount == PageCount(1024))
+      try frames.checkInvariants()
+    }
+  }
 }

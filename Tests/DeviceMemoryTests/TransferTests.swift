@@ -100,6 +100,9 @@ import Testing
       }
       #expect(addresses.count > 256)
       #expect(Set(addresses.map(\.value)).count == addresses.count)
+      #expect(throws: DeviceMemoryError.zeroSize) {
+        _ = try test.devices.map(frame.address, .zero, .toDevice, for: device)
+      }
       #expect(throws: DeviceMemoryError.tooLarge) {
         _ = try test.devices.map(
           frame.address, test.devices.largestBounce + ByteCount(1), .toDevice, for: device)

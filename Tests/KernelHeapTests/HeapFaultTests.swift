@@ -124,6 +124,19 @@ struct HeapFaultTests {
     bytes.free(at: PhysicalAddress(1 << 40))
     bytes.free(at: PhysicalAddress(8192 + 24))
     #expect(test.heap.faultCount == 3)
+    // The page allocator's, although of the kind that large blocks have too.
+    let block = try test.frames.allocate(FrameRequest(order: Order(2))).surrender()
+    bytes.free(at: block.address)
+    #expect(test.heap.faultCount == 4 && test.heap.lastFault?.object == block.address)
+    test.frames.free(.adopt(block, Order(2)))
+    // A large one of the heap's: inside it, and twice.
+    let large = try bytes.allocate(ByteCount(20_000)).surrender()
+    bytes.free(at: large + ByteCount(4096))
+    #expect(test.heap.faultCount == 5)
+    bytes.free(at: large)
+    #expect(test.heap.faultCount == 5)
+    bytes.free(at: large)
+    #expect(test.heap.faultCount == 6 && test.heap.lastFault?.kind == .notOwned)
     test.frames.free(.adopt(stack))
     #expect(test.isWhole)
   }
