@@ -122,8 +122,33 @@ extension KernelMappings {
     countDirectPages(level: level - 1, M.Format.entryCount(level: level - 1))
   }
 
+  /// Splits all of the direct map into base pages, which it stays in: single frames can be
+  /// withheld from the kernel then (`Machine.setReach`), without a table that would be wanted.
+  ///
+  /// Linux: `probe_page_size_mask()` with `debug_pagealloc=on`.
+  ///
+  /// - Throws: `outOfMemory`, with a part of it split.
+  /// - Complexity: O(frames).
+  public func splitDirectMap() throws(AllocationError) {
+    areas.state.value.keepsBasePages = true
+    defer { tables.machine.flush(.everything) }
+    var cursor = tables.cursor(root, at: layout.directMap)
+    let end = layout.directMap + ByteCount(tables.machine.directMap.limit.value)
+    while cursor.address < end {
+      while cursor.level > 0, case .leaf = cursor.entry {
+        let level = cursor.level
+        try cursor.split()
+        countDirectPages(level: level, -1)
+        countDirectPages(level: level - 1, M.Format.entryCount(level: level - 1))
+      }
+      let size = M.Format.pageSize(level: max(cursor.level, 1)).bytes
+      cursor.move(to: VirtualAddress((cursor.address.value & ~(size - 1)) &+ size))
+    }
+  }
+
   /// Makes the largest pages out of a range and what is around it.
   private func merge(from start: VirtualAddress, to end: VirtualAddress) {
+    if areas.state.value.keepsBasePages { return }
     for level in 0..<largestLevel {
       let size = M.Format.pageSize(level: level + 1).bytes
       var place = start.value & ~(size - 1)

@@ -258,6 +258,8 @@ struct VirtualAreaState: BitwiseCopyable {
   var usedCount = 0
   /// Pages of each level in the direct map. Linux: `direct_pages_count`.
   var directPageCounts = InlineArray<3, Int>(repeating: 0)
+  /// The direct map stays in base pages.
+  var keepsBasePages = false
   /// Tasks that have a stack.
   var stackCount = 0
   /// The lowest addresses of stacks kept for the next tasks. Linux: `cached_stacks`.

@@ -72,6 +72,14 @@ public protocol Machine: BitwiseCopyable {
   /// Moves virtual time on, when nothing can run before then.
   func advance(to time: VirtualTime)
 
+  /// Keeps frames from the kernel, or lets it reach them again: a touch of what is withheld is a
+  /// fault of the kernel's. Linux: `__kernel_map_pages()`.
+  ///
+  /// - Returns: false, with nothing changed, where the kernel reaches one of them by a larger page
+  ///   than its own, or not by a page table.
+  /// - Context: any; takes no lock and allocates nothing.
+  func setReach(of first: PageFrameNumber, _ count: PageCount, _ reach: KernelReach) -> Bool
+
   // Outside
 
   /// Appends a record to the event log, with the time filled in.

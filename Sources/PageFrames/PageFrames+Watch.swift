@@ -21,7 +21,10 @@ extension PageFrames {
   /// Leaves frames free behind each block of a smaller order from now on, up to that order, and
   /// looks at them when the block is freed.
   ///
-  /// Linux: `debug_guardpage_minorder=`. There the guards are unmapped too.
+  /// They are withheld from the kernel meanwhile where its map is of single pages, so that a touch
+  /// is a fault; otherwise, and for devices, a write is seen by the pattern.
+  ///
+  /// Linux: `debug_guardpage_minorder=`.
   ///
   /// - Parameter order: blocks of this order and larger ones have no guard.
   public func guardBlocks(below order: Order) {
@@ -45,7 +48,10 @@ extension PageFrames {
       visitFreeBlocks { block, order in check(block, order.pageCount, .free) }
     }
     visitBlocks { block, descriptor in
-      if descriptor.isGuard { check(block, descriptor.order.pageCount, .guarding) }
+      guard descriptor.isGuard else { return }
+      let isWithheld = machine.setReach(of: block, descriptor.order.pageCount, .reachable)
+      check(block, descriptor.order.pageCount, .guarding)
+      if isWithheld { withhold(block, descriptor.order) }
     }
     return faultCount - before
   }
@@ -101,6 +107,7 @@ extension PageFrames {
       let part = first + size.pageCount
       if state.value.debugging.contains(.poison) { check(part, size.pageCount, .free) }
       fill(part, size.pageCount, .guarding)
+      withhold(part, size)
       table[part].kindAndOrder = FrameDescriptor.pack(.free, size)
       // No stack's mark: a guard is in none.
       table[part].privateWord = 0
@@ -120,12 +127,18 @@ extension PageFrames {
     while size < .max && first.buddy(size) > first && table.contains(first.buddy(size)) {
       let part = first.buddy(size)
       guard table[part].isGuard, table[part].order == size else { break }
+      _ = machine.setReach(of: part, size.pageCount, .reachable)
       check(part, size.pageCount, .guarding)
       table[part].kindAndOrder = FrameDescriptor.pack(.free, .zero)
       table[part].flagsAndZone = FrameDescriptor.pack(FrameFlags(), table[first].zone)
       size = Order(size.value + 1)
     }
     return size
+  }
+
+  /// Takes a guard out of the kernel's map, if it is of single pages there.
+  private func withhold(_ first: PageFrameNumber, _ order: Order) {
+    _ = machine.setReach(of: first, order.pageCount, .withheld)
   }
 
   private func fill(_ first: PageFrameNumber, _ count: PageCount, _ pattern: FramePattern) {

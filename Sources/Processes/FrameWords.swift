@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import KernelMappings
 import Machine
 import MemoryUnits
 import PageFrames
@@ -47,7 +48,10 @@ extension Kernel {
     guard value.byteCount == 1, case let digit = value.load(UInt8.self, at: 0),
       (0x30...0x30 + Order.max.value / 2).contains(digit)
     else { return .malformed }
-    frames.guardBlocks(below: Order(digit - 0x30))
+    let order = Order(digit - 0x30)
+    // Without memory for the tables guards are known by their pattern alone.
+    if order > .zero { try? mappings.splitDirectMap() }
+    frames.guardBlocks(below: order)
     return .taken
   }
 

@@ -13,6 +13,8 @@ import PageFrames
 /// Linux: drivers/misc/lkdtm/heap.c, by the same names.
 enum HeapBug: BitwiseCopyable {
   case linearOverflow, writeAfterFree, doubleFree, crossFree, pageFree
+  /// A write behind a block of frames, of which Linux has none.
+  case frameOverflow
 
   init?(_ word: MemoryBlock) {
     if HeapWords.isSame(word, "SLAB_LINEAR_OVERFLOW") {
@@ -25,6 +27,8 @@ enum HeapBug: BitwiseCopyable {
       self = .crossFree
     } else if HeapWords.isSame(word, "SLAB_FREE_PAGE") {
       self = .pageFree
+    } else if HeapWords.isSame(word, "PAGE_LINEAR_OVERFLOW") {
+      self = .frameOverflow
     } else {
       return nil
     }
@@ -58,6 +62,11 @@ extension Kernel {
     case .pageFree:
       let frame = try frames.allocate(FrameRequest(kind: .kernelStack)).surrender()
       bytes.free(at: frame.address)
+      frames.free(.adopt(frame))
+      bytes.free(at: address)
+    case .frameOverflow:
+      let frame = try frames.allocate(FrameRequest()).surrender()
+      map.store(UInt8(0x41), at: (frame + PageCount(1)).address)
       frames.free(.adopt(frame))
       bytes.free(at: address)
     }

@@ -87,6 +87,18 @@ extension SimulatedMachine {
     }
   }
 
+  /// Before a root is activated nothing is withheld.
+  public func setReach(
+    of first: PageFrameNumber, _ count: PageCount, _ reach: KernelReach
+  ) -> Bool {
+    let cpu = Int(currentCPU.value)
+    guard let root = hardware.state.withLock({ $0.processors[cpu].root }),
+      Int((first + count).value) <= options.directMapFrameCount
+    else { return false }
+    let address = VirtualAddress(options.directMapAddress.value &+ first.address.value)
+    return setReach(of: first, count, reach, in: root, at: address)
+  }
+
   /// A page is forgotten by every CPU that has the current address space, everything by all;
   /// a space only by the CPU that asks.
   public func flush(_ scope: FlushScope) {

@@ -21,6 +21,8 @@ public struct SimulationOptions: Sendable {
   public var diskByteCounts: [Int]
   /// Translations that each CPU caches.
   public var cachedTranslationCount: Int
+  /// Where the kernel under test maps physical address 0. Linux: `PAGE_OFFSET`.
+  public var directMapAddress = VirtualAddress(0xFFFF_8880_0000_0000)
 
   public init(
     frameCount: Int, directMapFrameCount: Int? = nil, cpuCount: Int = 1, seed: UInt64 = 1,

@@ -33,8 +33,12 @@ struct TestMappings {
       byteCount: ByteCount(size))
   }
 
-  static func run(seed: UInt64 = 1, _ body: (Self) throws -> Void) throws {
-    let options = SimulationOptions(frameCount: 2048, seed: seed, freedFrames: .poisoned)
+  static func run(
+    seed: UInt64 = 1, violations: SimulationOptions.ViolationResponse = .trap,
+    _ body: (Self) throws -> Void
+  ) throws {
+    let options = SimulationOptions(
+      frameCount: 2048, seed: seed, violationResponse: violations, freedFrames: .poisoned)
     try Simulation.run(options) { (machine: Simulation) throws in
       var memory = BootMemory(limit: machine.directMap.limit)
       memory.add(from: PhysicalAddress(0), memorySize)

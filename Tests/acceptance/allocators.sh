@@ -41,7 +41,7 @@ suites() { # NAME OPTION...
     not_ok "suites in $name" "status $status: $(tail -n 2 errors | tr '\n' ' ')"
   fi
   # Two devices wrote one buffer, and a program's memory borrowed an area.
-  for suite in 'two disks and one buffer (60' 'contiguous areas (44'; do
+  for suite in 'two disks and one buffer (56' 'contiguous areas (44'; do
     grep -qF "$suite checks)" suites || not_ok "the whole suite in $name: $suite" 'see above'
   done
 }
@@ -125,6 +125,28 @@ if awk '/^DirectMap/ { sum += $2; lines++ } /^VmallocUsed/ { used = $2 }
   ok "$name"
 else
   not_ok "$name" "$(tail -n 4 got | tr '\n' ' ')"
+fi
+
+# --- guards
+
+name='a touch of a guard behind a block is a fault that names the frame'
+"$quire" run --quiet --boot 'debug_guardpage=1 lkdtm=PAGE_LINEAR_OVERFLOW' --timeout 100s -- \
+  busybox true >got 2>errors </dev/null
+status=$?
+if [[ $status == 125 ]] &&
+  grep -qE 'kernel fault: trap 14,.*, which is in frame [0-9]+, kept from the kernel' errors; then
+  ok "$name"
+else
+  not_ok "$name" "status $status: $(tail -n 2 errors | tr '\n' ' ')"
+fi
+name='a machine with guards behind its blocks runs a program'
+if got=$("$quire" run --quiet --boot 'debug_guardpage=3 audit' --timeout 200s -- \
+  busybox sh -c 'grep DirectMap /proc/meminfo; busybox seq 1 200 | busybox sort -rn | head -n 1' \
+  2>errors </dev/null) && awk '/2M/ { large = $2 } END { exit !(large == 0 && $1 == 200) }' \
+  <<<"$got"; then
+  ok "$name"
+else
+  not_ok "$name" "$(tr '\n' ' ' <<<"$got")$(tail -n 2 errors | tr '\n' ' ')"
 fi
 
 # --- contiguous areas

@@ -80,7 +80,7 @@ extension BareMetalMachine {
       let place = table + ByteCount(UInt64(Format.index(of: address, level: level) * 8))
       switch Format.decode(directMap.load(UInt64.self, at: place), level: level) {
       case .table(let next): table = next.address
-      case .leaf(let leaf):
+      case .leaf(let leaf) where leaf.protection.isAccessible:
         let offset = address.value & (Format.pageSize(level: level).bytes - 1)
         return leaf.frame.address + ByteCount(offset)
       default: return nil

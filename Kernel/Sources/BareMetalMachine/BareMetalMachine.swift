@@ -74,6 +74,15 @@ public struct BareMetalMachine: Machine, @unchecked Sendable {
     }
   }
 
+  public func setReach(
+    of first: PageFrameNumber, _ count: PageCount, _ reach: KernelReach
+  ) -> Bool {
+    guard (first + count).address.value <= state.directMapLimit else { return false }
+    return setReach(
+      of: first, count, reach, in: currentRoot,
+      at: VirtualAddress(AddressLayout.directMap + first.address.value))
+  }
+
   public var currentCPU: CPUNumber { .boot }
 
   // MARK: The end

@@ -20,6 +20,7 @@ func reportFault(_ frame: UnsafePointer<processor_frame>, _ address: UInt64) -> 
   machine.writeField(", error ", frame.error)
   machine.writeField(", at ", frame.rip)
   machine.writeField(", address ", address)
+  machine.writeWithheldFrame(at: address)
   machine.writeField("\n stack ", frame.rsp)
   machine.writeField(" flags ", frame.flags)
   machine.writeField(" root ", processor_read_root())
@@ -33,6 +34,16 @@ extension BareMetalMachine {
   fileprivate func writeField(_ name: StaticString, _ value: UInt64) {
     write(name)
     write(hexadecimal: value)
+  }
+
+  /// Says which frame it was, if an address is where the direct map has RAM and leads nowhere: a
+  /// guard behind a block, mostly.
+  fileprivate func writeWithheldFrame(at address: UInt64) {
+    let offset = address &- AddressLayout.directMap
+    guard offset < state.directMapLimit, !isReadable(address) else { return }
+    write(", which is in frame ")
+    write(decimal: UInt64(PhysicalAddress(offset).frame.value))
+    write(", kept from the kernel")
   }
 
   fileprivate func writeRegisters(_ frame: processor_frame) {
