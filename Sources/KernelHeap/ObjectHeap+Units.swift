@@ -61,7 +61,8 @@ extension ObjectHeap {
   func giveUnits(_ object: UInt32, _ cacheIndex: Int, _ size: Int) {
     lists[listIndex(cacheIndex)].liveCount &-= 1
     if cacheIndex >= SlabCaches.typeCount && cacheIndex < SlabCaches.madeIndex {
-      return join(object - 1, size + Self.unitHeaderByteCount)
+      // What is in front of them knows better than who watches, whose sizes are rounded.
+      return join(object - 1, unitByteCount(of: object) + Self.unitHeaderByteCount)
     }
     if size < Int(PageSize.base.bytes) { return join(object, size) }
     let slab = SlabLinks.frame(of: object)

@@ -71,8 +71,15 @@ struct HeapDesignTests {
     #expect(test.isWhole, "all was given back in the end")
   }
 
-  @Test func `pages that are cut at will join what was freed, whatever the order`() throws {
-    let test = try TestHeap(design: .slob)
+  /// Watched, too, by who lets allocations fail: a block goes back as large as it was cut.
+  @Test(arguments: [false, true])
+  func `pages that are cut at will join what was freed, whatever the order`(
+    isWatched: Bool
+  ) throws {
+    let failures = FailureInjection(
+      interval: 1, probability: 100, space: 1 << 30, times: 1, seed: 1)
+    let test = try TestHeap(
+      design: .slob, isTracked: !isWatched, failures: isWatched ? failures : .none)
     let heap = KernelHeap(test.heap)
     var blocks = try (0..<300).map {
       try heap.allocate(ByteCount(UInt64(1 + $0 * 7 % 240))).surrender()
