@@ -80,6 +80,7 @@ extension Kernel {
     flushSignals(of: task)
     heap[process].liveTaskCount -= 1
     heap[task].state = .dead
+    retarget(SignalSet(bits: .max).subtracting(heap[task].blocked), of: process)
     if heap[process].liveTaskCount == 0 { endForParent(process, heap[process].status) }
     if heap[process].groupEnd == .forProgram { wake(threadKey(of: process)) }
     freeDeadTask()

@@ -27,7 +27,9 @@ extension Kernel {
         continue
       }
       let allowed = SignalSet(bits: ~heap[task].blocked.bits)
-      guard let information = takeSignal(of: allowed) else { break }
+      guard let information = takeSignal(of: allowed, shared: sharedSignals(for: task)) else {
+        break
+      }
       let signal = Signal(UInt8(information.signal))
       guard let signals = heap[process].signals.reference else { return }
       let action = heap[signals].action(of: signal)
@@ -53,10 +55,14 @@ extension Kernel {
   ///
   /// Linux: `dequeue_signal()`.
   public func takeSignal(of set: SignalSet) -> SignalInformation? {
+    takeSignal(of: set, shared: set)
+  }
+
+  private func takeSignal(of set: SignalSet, shared wanted: SignalSet) -> SignalInformation? {
     let task = current
     let process = process
     let own = SignalSet(bits: heap[task].pending.set.bits & set.bits)
-    let shared = SignalSet(bits: heap[process].pending.set.bits & set.bits)
+    let shared = SignalSet(bits: heap[process].pending.set.bits & wanted.bits)
     let kill = SignalSet(.SIGKILL)
     if own.union(shared).contains(.SIGKILL) {
       return take(.SIGKILL, isOwn: kill.bits & own.bits != 0)

@@ -46,7 +46,9 @@ extension Kernel {
     machine.setRegister(.flags, of: stack, to: flags & ~Self.flagsClearedForHandlers)
     var mask = heap[task].blocked.union(action.mask)
     if action.flags & SignalAction.noDefer == 0 { mask = mask.union(SignalSet(signal)) }
+    let old = heap[task].blocked
     heap[task].blocked = mask.subtracting(.unblockable)
+    retarget(mask.subtracting(old), of: heap[task].process)
     if action.flags & SignalAction.resetHandler != 0, let signals = heap[process].signals.reference
     {
       heap[signals].setAction(of: signal, to: SignalAction())

@@ -208,8 +208,36 @@ extension Kernel {
   /// Whether a signal would be delivered to a task now.
   func hasDeliverableSignal(_ task: Reference<Task>) -> Bool {
     if mustEnd(task) || heap[heap[task].process].isStopped { return true }
-    let pending = pendingSet(of: task)
-    return !pending.subtracting(heap[task].blocked).isEmpty
+    let own = heap[task].pending.set.subtracting(heap[task].blocked)
+    return !own.union(sharedSignals(for: task)).isEmpty
+  }
+
+  /// The pending signals of its process that a task is to take: those that it wants, and none
+  /// of the threads before it.
+  ///
+  /// Linux: for whom `complete_signal()` sets `TIF_SIGPENDING`.
+  func sharedSignals(for task: Reference<Task>) -> SignalSet {
+    let process = heap[task].process
+    var signals = heap[process].pending.set.subtracting(heap[task].blocked)
+    var next = heap[process].tasks.first
+    while !signals.isEmpty, let other = next, other != task {
+      next = heap[other].threadHook.next.reference
+      guard heap[other].state != .dead else { continue }
+      signals = SignalSet(bits: signals.bits & heap[other].blocked.bits)
+    }
+    return signals
+  }
+
+  /// Wakes those who take signals of a process in the place of a thread that does not any more.
+  ///
+  /// Linux: `retarget_shared_pending()`.
+  func retarget(_ signals: SignalSet, of process: Reference<Process>) {
+    guard heap[process].liveTaskCount > 1 else { return }
+    var left = SignalSet(bits: signals.bits & heap[process].pending.set.bits)
+    while let signal = left.first {
+      notice(signal, target(of: signal, in: process))
+      left = left.subtracting(SignalSet(signal))
+    }
   }
 
   /// What is pending for a task or its process.
@@ -224,8 +252,10 @@ extension Kernel {
 
   /// Changes what the running task blocks.
   func setBlocked(_ mask: SignalSet) {
+    let old = heap[current].blocked
     heap[current].blocked = mask.subtracting(.unblockable)
     state.value.exitWork.formUnion(.signals)
+    retarget(mask.subtracting(old), of: process)
   }
 
   /// Tells a parent that a child stopped, went on or ended. Linux: `do_notify_parent*()`.

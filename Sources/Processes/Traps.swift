@@ -28,7 +28,11 @@ extension Kernel {
       machine.setRegister(.result, of: stack, to: try perform(number, call))
     } catch {
       machine.setRegister(.result, of: stack, to: 0 &- UInt64(error.rawValue))
-      if error == .EINTR { heap[task].interrupted = restart(of: number) }
+      if error == .EINTR {
+        heap[task].interrupted = restart(of: number)
+        // Settled before the program goes on, or another call would be made again for this one.
+        state.value.exitWork.formUnion(.signals)
+      }
     }
     if state.value.exitWork != .nothing { finishTrap() }
     chargeSystem(task, until: machine.now)

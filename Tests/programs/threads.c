@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -370,6 +371,53 @@ static void fatal(void) {
   }
 }
 
+// A signal for the process is the first thread's, if that wants it, and disturbs no other.
+static sem_t shared_end;
+static volatile int shared_count;
+static void count_shared(int signal) { shared_count++; }
+static int wait_absolute(long nanoseconds) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  time.tv_nsec += nanoseconds;
+  time.tv_sec += time.tv_nsec / 1000000000;
+  time.tv_nsec %= 1000000000;
+  return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, 0);
+}
+static void *send_shared(void *argument) {
+  long blocks = (long)argument;
+  for (int i = 0; i < 3; i++) {
+    printf("shared: slept %d\n", wait_absolute(20000000));
+    kill(getpid(), SIGUSR1);
+    int result = wait_absolute(20000000);
+    printf("shared: slept %d, %d came\n", blocks ? 0 : result, shared_count);
+  }
+  sem_post(&shared_end);
+  return 0;
+}
+static void shared_signals(void) {
+  struct sigaction action = {.sa_handler = count_shared}, old;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  sigaction(SIGUSR1, &action, &old);
+  for (long blocks = 0; blocks < 2; blocks++) {
+    pthread_t thread;
+    int interrupted = 0;
+    shared_count = 0;
+    sem_init(&shared_end, 0, 0);
+    pthread_create(&thread, 0, send_shared, (void *)blocks);
+    if (blocks) pthread_sigmask(SIG_BLOCK, &set, 0);
+    struct timespec limit;
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 20;
+    while (sem_timedwait(&shared_end, &limit) < 0 && errno == EINTR) interrupted++;
+    pthread_join(thread, 0);
+    printf("shared: the first thread was interrupted %d times\n", interrupted);
+  }
+  pthread_sigmask(SIG_UNBLOCK, &set, 0);
+  sigaction(SIGUSR1, &old, 0);
+}
+
 static void waits(void) {
   int status;
   siginfo_t info;
@@ -406,6 +454,7 @@ int main(int count, char **arguments) {
     return 44;
   }
   pthreads();
+  shared_signals();
   robust();
   raw();
   owned();
