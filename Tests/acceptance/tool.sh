@@ -300,6 +300,7 @@ if [[ ${QUIRE_LONG:-no} == yes ]] && ((EUID == 0)); then
   wait
   check "two at once in a checkout that is only read, from nothing" test "$(cat one two)" == "one
 two"
+  cat one.err two.err
   check "which is as it was" test "$sum" == \
     "$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)"
 fi
