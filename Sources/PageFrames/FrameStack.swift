@@ -51,8 +51,15 @@ struct FrameStack: BitwiseCopyable {
   /// Writes the block's whole descriptor.
   @inline(__always)  // As `pop`.
   mutating func push(_ frame: PageFrameNumber, _ order: Order, in table: FrameTable) {
-    var descriptor = FrameDescriptor(
-      .free, order: order, zoneOf: table[frame].flagsAndZone, flags: .cached)
+    push(frame, order, zoneOf: table[frame].flagsAndZone, in: table)
+  }
+
+  /// - Parameter word: flags and zone of a frame of the same zone.
+  @inline(__always)  // As `pop`.
+  mutating func push(
+    _ frame: PageFrameNumber, _ order: Order, zoneOf word: UInt16, in table: FrameTable
+  ) {
+    var descriptor = FrameDescriptor(.free, order: order, zoneOf: word, flags: .cached)
     descriptor.next = first
     descriptor.privateWord = mark
     table[frame] = descriptor

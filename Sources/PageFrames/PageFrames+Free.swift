@@ -124,6 +124,7 @@ extension PageFrames {
       }
       if place >= blocks.count { return place }
       let (zone, number) = (table[blocks[place]].zoneIndex, pageBlocks.number(of: blocks[place]))
+      let word = UInt16(truncatingIfNeeded: zone &<< Int(FrameFlags.zoneShift))
       guard let list = CPUZoneLists.list(.zero, ofPageBlock: number) else { return place }
       // What has no neighbour goes to the list in any case.
       let limit = isNextToNext(blocks, place) ? lists.zones[zone].roomForMany : blocks.count
@@ -136,7 +137,7 @@ extension PageFrames {
             pageBlocks.number(of: frame) == number
           else { break }
           machine.record(MemoryEvent(.frameFreed, frame: frame.value))
-          stack.push(frame, .zero, in: table)
+          stack.push(frame, .zero, zoneOf: word, in: table)
           place &+= 1
         }
         return place &- first

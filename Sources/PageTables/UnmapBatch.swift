@@ -35,10 +35,7 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
   /// Adds the frame of a leaf that was taken out; the batch lets go of one reference to it.
   @inline(__always)
   public mutating func add(_ frame: PageFrameNumber, at address: VirtualAddress) {
-    if heldCount == held.count {
-      isLong = true
-      flush()
-    }
+    if heldCount == held.count { makeRoom() }
     held[heldCount] = frame
     heldCount += 1
     note(address)
@@ -62,17 +59,49 @@ public struct UnmapBatch<M: Machine>: ~Copyable {
     flushTranslations()
     if heldCount > 0 { tables.frames.release(held.span.extracting(..<heldCount)) }
     heldCount = 0
-    while firstTable != 0 {
-      let frame = PageFrameNumber(firstTable)
-      firstTable = tables.frames.table[frame].next
-      tables.frames.freeZeroed(.adopt(frame))
+    freeTables()
+  }
+
+  /// Flushes, and frees all but the beginning of an aligned block that what follows may complete:
+  /// whole blocks go back for a fraction of what their parts take.
+  @inline(never)  // As `flush`.
+  private mutating func makeRoom() {
+    isLong = true
+    flushTranslations()
+    let first = held.count - unfinishedCount
+    tables.frames.release(held.span.extracting(..<first))
+    freeTables()
+    heldCount = 0
+    for place in first..<held.count {
+      held[heldCount] = held[place]
+      heldCount += 1
     }
+  }
+
+  /// How many of the last frames are a run, upwards or downwards, of an aligned block's first part.
+  private var unfinishedCount: Int {
+    let size = UInt32(held.count)
+    let last = held[held.count - 1].value
+    let isUpwards = held[held.count - 2].value < last
+    let count = Int(isUpwards ? (last + 1) % size : (size - last % size) % size)
+    if count == 0 { return 0 }
+    let distance = UInt32(count - 1)
+    let first = held[held.count - count].value
+    return first == (isUpwards ? last &- distance : last &+ distance) ? count : 0
   }
 
   /// Flushes and frees the rest. Linux: `tlb_finish_mmu()`.
   public consuming func finish() {
     flush()
     if isLong { tables.frames.trimCPULists() }
+  }
+
+  private mutating func freeTables() {
+    while firstTable != 0 {
+      let frame = PageFrameNumber(firstTable)
+      firstTable = tables.frames.table[frame].next
+      tables.frames.freeZeroed(.adopt(frame))
+    }
   }
 
   private mutating func flushTranslations() {

@@ -57,6 +57,35 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 7, 16, 31], [false, true])
+  func `neighbours are freed once each, wherever they begin and which way they follow`(
+    offset: Int, isDownwards: Bool
+  ) throws {
+    try TestTables<X8664Format>.run { test in
+      let before = test.usedFrames
+      let start = VirtualAddress(0x40_0000)
+      var frames = try (0..<200).map { _ in try test.allocate() }.sorted { $0 < $1 }
+      for frame in frames.prefix(offset) { test.frames.release(frame) }
+      frames = Array(frames.dropFirst(offset))
+      if isDownwards { frames.reverse() }
+      for (page, frame) in frames.enumerated() {
+        var cursor = test.tables.cursor(test.root, at: start + PageCount(page).bytes)
+        try cursor.set(frame, .userWrite)
+        try test.machine.store(UInt8(1), at: start + PageCount(page).bytes)
+      }
+      var batch = UnmapBatch(test.tables)
+      var cursor = test.tables.cursor(test.root, at: start)
+      var found = cursor.findOccupied(before: X8664Format.userLimit)
+      while found {
+        cursor.takeEntries(before: X8664Format.userLimit, into: &batch) { _, _ in }
+        found = cursor.moveToNextOccupied(before: X8664Format.userLimit)
+      }
+      batch.finish()
+      #expect(test.usedFrames == before)
+      try test.frames.checkInvariants()
+    }
+  }
+
   @Test func `a frame that others hold stays when the batch lets go of it`() throws {
     try TestTables<X8664Format>.run { test in
       let frame = try test.map(VirtualAddress(0x40_0000), .userRead)
