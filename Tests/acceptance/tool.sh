@@ -293,7 +293,8 @@ if [[ ${QUIRE_LONG:-no} == yes ]] && ((EUID == 0)); then
   (cd user/home && printf '[safe]\n\tdirectory = *\n' >.gitconfig)
   sum=$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)
   for name in one two; do
-    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user/home' TMPDIR='$work/user' \
+    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user/home' \
+      XDG_CACHE_HOME='$work/user/home/.cache' TMPDIR='$work/user' \
       PATH='$PATH' '$work/checkout/quire' run --quiet -- busybox echo $name" >"$name" 2>"$name.err" \
       </dev/null &
   done
