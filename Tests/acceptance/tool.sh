@@ -288,13 +288,13 @@ if [[ ${QUIRE_LONG:-no} == yes ]] && ((EUID == 0)); then
   rm -rf checkout/Kernel/.build*
   chmod -R a+rX,go-w checkout
   # A mirror of packages on this machine may belong to another user than the one who builds.
-  mkdir -p user/home
-  chmod 777 user/home
-  (cd user/home && printf '[safe]\n\tdirectory = *\n' >.gitconfig)
+  mkdir -p user/own
+  chmod 777 user/own
+  (cd user/own && printf '[safe]\n\tdirectory = *\n' >.gitconfig)
   sum=$(cd checkout && find . -type f | sort | xargs -d '\n' sha256sum | sha256sum)
   for name in one two; do
-    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user/home' \
-      XDG_CACHE_HOME='$work/user/home/.cache' TMPDIR='$work/user' \
+    su -s /bin/sh nobody -c "cd '$work/user' && HOME='$work/user/own' \
+      XDG_CACHE_HOME='$work/user/own/.cache' TMPDIR='$work/user' \
       PATH='$PATH' '$work/checkout/quire' run --quiet -- busybox echo $name" >"$name" 2>"$name.err" \
       </dev/null &
   done
