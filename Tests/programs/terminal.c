@@ -8,11 +8,22 @@
 
 static int master, slave;
 
+// Linux hands what is echoed on by a worker of its own, so that it may come in pieces.
+static void settle(int file) {
+  int before, count = -1;
+  do {
+    before = count;
+    usleep(5000);
+    if (ioctl(file, FIONREAD, &count) < 0) return;
+  } while (count != before);
+}
+
 static void show(const char *name, int file) {
   char bytes[256];
   struct pollfd ready = {file, POLLIN, 0};
   printf("%s:", name);
   if (poll(&ready, 1, 20) == 1 && ready.revents & POLLIN) {
+    if (file == master) settle(file);
     ssize_t count = read(file, bytes, sizeof bytes);
     printf(" %zd", count);
     for (int i = 0; i < count; i++)
