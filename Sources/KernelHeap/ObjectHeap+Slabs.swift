@@ -216,7 +216,7 @@ extension ObjectHeap {
     _ block: consuming FrameBlock
   ) throws(AllocationError) -> PageFrameNumber {
     guard block.first.value < 1 << 23 else {
-      frames.free(block)
+      frames.freeSlab(block)
       throw .outOfMemory
     }
     return block.surrender()
@@ -290,7 +290,7 @@ extension ObjectHeap {
     for index in 0..<order.pageCount.value {
       frames.table[slab + PageCount(index)].privateWord = 0
     }
-    frames.free(.adopt(slab, order))
+    frames.freeSlab(.adopt(slab, order))
   }
 
   /// Gives back what a CPU keeps at hand of a cache, and the slabs that are empty then.

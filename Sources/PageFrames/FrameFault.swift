@@ -26,6 +26,8 @@ public struct FrameFault: Sendable, BitwiseCopyable, Equatable {
     case writtenWhileFree = 6
     /// Somebody wrote beyond a block, to its guard.
     case guardWritten = 7
+    /// A free of what holds objects of the heap.
+    case objects = 8
   }
 
   public let kind: Kind
@@ -96,6 +98,8 @@ extension PageFrames {
         .wrongOrder
       } else if descriptor.mappings != 0 {
         .mapped
+      } else if descriptor.kind == .slab {
+        .objects
       } else {
         .held
       }

@@ -20,6 +20,15 @@ extension PageFrames {
     giveBack(block.surrender(), order)
   }
 
+  /// Gives frames of the object heap back, from which its last object is gone: by whatever other
+  /// way they are freed, that is reported, and they stay.
+  ///
+  /// - Context: as `free(_:)`. Linux: `__free_slab()`.
+  public func freeSlab(_ block: consuming FrameBlock) {
+    if table[block.first].kind == .slab { table[block.first].kind = .plain }
+    free(block)
+  }
+
   /// Gives a single frame back that holds zeros alone: who asks for such a one next need not
   /// clear it. What is reported is as by `free(_:)`.
   ///
@@ -303,12 +312,12 @@ extension PageFrames {
     }
   }
 
-  /// Whether a block is in use, of this order, and of one holder alone.
+  /// Whether a block is in use, of this order, of one holder alone, and holds no objects.
   @inline(__always)  // The fast path's three questions.
   private func isOwned(_ descriptor: FrameDescriptor, _ order: Order) -> Bool {
-    // By number: the kinds below are `reserved` and `free`.
-    let least = FrameDescriptor.pack(.plain, order)
-    return descriptor.kindAndOrder &- least <= 0xF &- FrameKind.plain.rawValue
+    // By number, once the lowest bit is changed: `slab`, `reserved` and `free` are lowest then.
+    let least = FrameKind.plain.rawValue ^ 1
+    return (descriptor.kindAndOrder ^ 1) &- (least | order.value << 4) <= 0xF &- least
       && descriptor.references == 1 && descriptor.mappings == 0
   }
 

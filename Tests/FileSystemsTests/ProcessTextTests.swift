@@ -45,7 +45,7 @@ import Testing
       #expect(statistics["nr_slab_unreclaimable"]! * 4 == after["SUnreclaim"])
       let zone = try test.text("/proc/zoneinfo")
       #expect(zone.contains("  pages free     \(statistics["nr_free_pages"]!)\n"))
-      frames.free(block)
+      frames.freeSlab(block)
       #expect(try values(test, "/proc/meminfo")["MemFree"]! > after["MemFree"]!)
     }
   }

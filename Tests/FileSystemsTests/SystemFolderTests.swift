@@ -71,7 +71,7 @@ import Testing
       let shown = try test.text("/sys/devices/system/node/node0/vmstat")
       let word = shown.split(separator: "\n")[0].split(separator: " ")[1]
       #expect(abs(free - (Int(word) ?? 0)) < 8)
-      test.environment.frames.free(block)
+      test.environment.frames.freeSlab(block)
     }
   }
 

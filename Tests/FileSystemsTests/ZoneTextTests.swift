@@ -154,7 +154,7 @@ import Testing
       let block = try frames.allocate(FrameRequest(order: Order(7), kind: .slab))
       #expect((120...140).contains(free - (try number(test, "   DMA32", "pages free"))))
       #expect(try number(test, "     DMA", "nr_slab_unreclaimable") >= 128)
-      frames.free(block)
+      frames.freeSlab(block)
       frames.drainCPULists()
       // Each look itself takes a frame from the list and gives it back.
       let few = try number(test, "   DMA32", "count:")

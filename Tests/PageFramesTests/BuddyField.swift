@@ -15,7 +15,7 @@ final class BuddyField {
   private let machine: TestMachine
 
   /// - Parameter mobilities: of the page blocks from the first one after frame 0's on.
-  init(_ mobilities: [Mobility], inUse kind: FrameKind = .slab) throws {
+  init(_ mobilities: [Mobility], inUse kind: FrameKind = .kernelStack) throws {
     machine = TestMachine(SimulationOptions(frameCount: 1024, violationResponse: .ignore))
     let count = (mobilities.count + 1) * 512
     var used = FrameDescriptor(kind, zone: .normal)

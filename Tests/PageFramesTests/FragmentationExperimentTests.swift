@@ -54,7 +54,7 @@ import Testing
       var current = programs.count - 1
       while used < limit {
         if generator.oneIn(10) {
-          guard let block = allocate(.unmovable, .slab) else { return }
+          guard let block = allocate(.unmovable, .kernelStack) else { return }
           kernel.append(block)
           usedByKernel += block.order.pageCount.value
           freeOldKernelBlocks()

@@ -81,6 +81,20 @@ import Testing
     #expect(test.machine.violations.count == 2)
   }
 
+  @Test func `a free of what holds objects of the heap`() throws {
+    let test = try machine()
+    for order in [Order.zero, Order(1), Order(4)] {
+      let frame = try test.frames.allocate(FrameRequest(order: order, kind: .slab)).surrender()
+      try expect(.objects, of: frame, on: test, word: 1) { test.frames.free(.adopt(frame, order)) }
+      if order == .zero {
+        try expect(.objects, of: frame, on: test, word: 1) { test.frames.release(frame) }
+      }
+      #expect(test.frames.table[frame].kind == .slab)
+      test.frames.freeSlab(.adopt(frame, order))
+      #expect(test.frames.table[frame].kind == .free)
+    }
+  }
+
   @Test func `an order beyond the largest block has no value`() {
     #expect(Order(exactly: 11) == nil && Order(holding: PageCount(1025)) == nil)
     #expect(Order(exactly: -1) == nil && Order(holding: .zero) == nil)

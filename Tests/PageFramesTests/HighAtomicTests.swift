@@ -7,7 +7,7 @@ import Testing
 
 /// What is kept for requests of several frames that cannot wait.
 @Suite struct HighAtomicTests {
-  private let atomic = FrameRequest(order: Order(2), kind: .slab, flags: .atomic)
+  private let atomic = FrameRequest(order: Order(2), flags: .atomic)
 
   /// One zone of 64 Ki frames, so that a hundredth of it is two page blocks, rounded up.
   private func machine() throws -> FrameMachine {

@@ -40,7 +40,7 @@ import Testing
     var usedFrameCount: Int { owners.count { $0 != nil } }
   }
 
-  static let kinds: [FrameKind] = [.plain, .slab, .pageTable, .anonymous, .file]
+  static let kinds: [FrameKind] = [.plain, .kernelStack, .pageTable, .anonymous, .file]
 
   @Test(arguments: [1, 2, 3, 4, 5, 6, 7, 8])
   func `every frame has one owner whatever is asked`(seed: UInt64) throws {
@@ -131,7 +131,7 @@ import Testing
     var held: [PageFrameNumber] = []
     for round in 0..<6000 {
       let mobility: Mobility = generator.oneIn(3) ? .unmovable : .movable
-      let kind: FrameKind = mobility == .movable ? .anonymous : .slab
+      let kind: FrameKind = mobility == .movable ? .anonymous : .kernelStack
       if generator.number(below: 100) < 70 {
         if let block = try? test.frames.allocate(FrameRequest(kind: kind, mobility: mobility)) {
           held.append(block.surrender())
@@ -149,7 +149,7 @@ import Testing
         (block * 512..<(block + 1) * 512).map {
           test.frames.table[PageFrameNumber(UInt32($0))].kind
         })
-      if kinds.contains(.slab) && kinds.contains(.anonymous) { mixed += 1 }
+      if kinds.contains(.kernelStack) && kinds.contains(.anonymous) { mixed += 1 }
     }
     #expect(mixed <= 1, "seed \(seed)")
     for frame in held { test.frames.release(frame) }

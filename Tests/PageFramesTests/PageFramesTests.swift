@@ -20,7 +20,7 @@ import Testing
     for index in UInt32(0)..<8 {
       #expect(test.frames.table.head(of: PageFrameNumber(first.value + index)) == first)
     }
-    test.frames.free(block)
+    test.frames.freeSlab(block)
     #expect(test.frames.table[first].kind == .free)
     try test.frames.checkInvariants()
   }
